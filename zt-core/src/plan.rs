@@ -1,0 +1,159 @@
+//! From what is installed to what is to be installed, removals first.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::desired::{Cell, DesiredState, Elements, Pair, Source};
+use crate::id::{Generation, RegionId};
+use crate::key::PublicKey;
+use crate::net::Prefix;
+use crate::time::Timestamp;
+
+/// What a gateway has installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedState {
+    /// Until when the gateway lets anything through.
+    pub gate: Gate,
+    /// What decides about packets.
+    pub elements: Elements,
+}
+
+/// Whether, and until when, a gateway lets anything through at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Gate {
+    /// Nothing passes.
+    Closed,
+    /// What the elements allow passes until then.
+    OpenUntil(Timestamp),
+}
+
+/// The steps that lead from an observed state to a desired one: every cut, then every addition, then every destruction.
+///
+/// After any number of its steps, what is let through is allowed by the observed or by the desired state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The generation that is installed once all steps are done.
+    pub generation: Generation,
+    /// The controller's time at which the plan was made; `until`s are to be understood relative to it.
+    pub now: Timestamp,
+    /// What to do, in this order.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Step {
+    /// Takes access away.
+    Cut(Cut),
+    /// Gives access.
+    Add(Add),
+    /// Tidies up what no longer gives access.
+    Destroy(Destroy),
+}
+
+/// Takes access away. What is to be cut may be absent already; that is success.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Cut {
+    /// Closes the whole gateway.
+    Gate,
+    /// Ends a source.
+    Source(IpAddr),
+    /// Makes a source end sooner.
+    SourceUntil(IpAddr, Source),
+    /// Ends a pair.
+    Pair(Pair),
+    /// Takes a cell out of every region.
+    Cell(Cell),
+    /// Takes a source address from a peer.
+    AllowedIp(PublicKey, Prefix),
+}
+
+/// Gives access.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Add {
+    /// Adds a peer that has no source addresses as yet.
+    Peer(PublicKey),
+    /// Gives a source address to a peer.
+    AllowedIp(PublicKey, Prefix),
+    /// Puts a cell into a region.
+    Cell(Cell, RegionId),
+    /// Joins a source to a region.
+    Pair(Pair),
+    /// Gives a source its session, or a later end.
+    Source(IpAddr, Source),
+    /// Opens the gateway, or keeps it open for longer.
+    Gate(Timestamp),
+}
+
+/// Tidies up what no longer gives access.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Destroy {
+    /// Removes a peer with its WireGuard session.
+    Peer(PublicKey),
+}
+
+/// Plans the way from `observed` to `desired` at `now`.
+///
+/// Steps that would not change anything are left out: `plan` of a state that is installed has no steps. The gate is
+/// not planned here; it follows the lease (see [`crate::lease`]). Sources that have ended by `now` are not added.
+/// Costs time in proportion to the size of both states.
+#[must_use]
+pub fn plan(observed: &ObservedState, desired: &DesiredState, now: Timestamp) -> Plan {
+    let (old, new) = (&observed.elements, &desired.elements);
+    let mut steps = Vec::new();
+    cut(old, new, now, &mut steps);
+    add(old, new, now, &mut steps);
+    let gone = old.peers.keys().filter(|key| !new.peers.contains_key(key));
+    steps.extend(gone.map(|key| Step::Destroy(Destroy::Peer(*key))));
+    Plan { generation: desired.generation, now, steps }
+}
+
+fn cut(old: &Elements, new: &Elements, now: Timestamp, steps: &mut Vec<Step>) {
+    for (address, source) in &old.sources {
+        match new.sources.get(address).filter(|wanted| wanted.until > now) {
+            Some(wanted) if wanted == source => {}
+            Some(wanted) if same_session(wanted, source) && wanted.until > source.until => {}
+            Some(wanted) if same_session(wanted, source) => {
+                steps.push(Step::Cut(Cut::SourceUntil(*address, *wanted)));
+            }
+            Some(_) | None => steps.push(Step::Cut(Cut::Source(*address))),
+        }
+    }
+    steps.extend(old.pairs.difference(&new.pairs).map(|pair| Step::Cut(Cut::Pair(*pair))));
+    let moved = old.cells.iter().filter(|(cell, region)| new.cells.get(cell) != Some(region));
+    steps.extend(moved.map(|(cell, _)| Step::Cut(Cut::Cell(*cell))));
+    for (key, peer) in &old.peers {
+        let kept = new.peers.get(key).map(|wanted| &wanted.allowed_ips);
+        let lost = peer.allowed_ips.iter().filter(|prefix| kept.is_none_or(|kept| !kept.contains(prefix)));
+        steps.extend(lost.map(|prefix| Step::Cut(Cut::AllowedIp(*key, *prefix))));
+    }
+}
+
+fn add(old: &Elements, new: &Elements, now: Timestamp, steps: &mut Vec<Step>) {
+    let none = BTreeSet::new();
+    for (key, peer) in &new.peers {
+        let present = old.peers.get(key);
+        if present.is_none() {
+            steps.push(Step::Add(Add::Peer(*key)));
+        }
+        let present = present.map_or(&none, |peer| &peer.allowed_ips);
+        let gained = peer.allowed_ips.difference(present);
+        steps.extend(gained.map(|prefix| Step::Add(Add::AllowedIp(*key, *prefix))));
+    }
+    let moved = new.cells.iter().filter(|(cell, region)| old.cells.get(cell) != Some(region));
+    steps.extend(moved.map(|(cell, region)| Step::Add(Add::Cell(*cell, *region))));
+    steps.extend(new.pairs.difference(&old.pairs).map(|pair| Step::Add(Add::Pair(*pair))));
+    for (address, source) in new.sources.iter().filter(|(_, source)| source.until > now) {
+        let shortened = |present: &Source| same_session(present, source) && present.until > source.until;
+        let present = old.sources.get(address);
+        if present != Some(source) && !present.is_some_and(shortened) {
+            steps.push(Step::Add(Add::Source(*address, *source)));
+        }
+    }
+}
+
+fn same_session(one: &Source, two: &Source) -> bool {
+    (one.session, one.epoch) == (two.session, two.epoch)
+}

@@ -1,0 +1,139 @@
+//! A site: its gateways, resources, pools, groups and windows, as declared in `site.toml`.
+
+mod window;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::decide::ResourceIndex;
+use crate::device::FactKind;
+use crate::id::{FactName, GatewayGroupId, GatewayId, GroupId, Issuer, ResourceId, SegmentId, WindowId};
+use crate::identity::{AttributeValue, Subject};
+use crate::net::{Prefix, Service};
+
+pub use window::{Window, WindowError};
+
+/// What a site consists of; it exists only in valid form (see [`Site::parse`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// How long a gateway goes on without hearing from the controller; 5 seconds at least.
+    pub lease: Duration,
+    /// The longest that a session may be asked to last.
+    pub max_session: Duration,
+    /// Where devices get their addresses from.
+    pub pools: Pools,
+    /// The groups that policies may name.
+    pub groups: BTreeMap<GroupId, BTreeSet<Claim>>,
+    /// The sets of resources that policies may name.
+    pub segments: BTreeSet<SegmentId>,
+    /// The spans of time that policies may name.
+    pub windows: BTreeMap<WindowId, Window>,
+    /// The posture facts that policies may read.
+    pub facts: BTreeMap<FactName, FactDeclaration>,
+    /// The gateways.
+    pub gateways: BTreeMap<GatewayId, Gateway>,
+    /// Whether a resource may hold everything (`0.0.0.0/0`, `::/0`, or prefixes that sum to it).
+    pub default_route: DefaultRoute,
+    resources: Vec<Resource>,
+}
+
+/// Whether a resource may hold the whole of an address family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultRoute {
+    /// It may not.
+    Refuse,
+    /// It may; pools, gateways and other protected addresses are carved out.
+    Carve,
+}
+
+/// The prefixes that devices get their addresses from, at most one of each family and at least one in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pools {
+    /// IPv4.
+    pub v4: Option<Prefix>,
+    /// IPv6.
+    pub v6: Option<Prefix>,
+}
+
+impl Pools {
+    /// The pools there are, IPv4 first.
+    pub fn iter(&self) -> impl Iterator<Item = Prefix> {
+        self.v4.into_iter().chain(self.v6)
+    }
+}
+
+/// A statement of an identity provider that puts people into a group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Claim {
+    /// The provider.
+    pub issuer: Issuer,
+    /// The value of its group claim.
+    pub value: String,
+}
+
+/// A posture fact that policies may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FactDeclaration {
+    /// What kind of value it has.
+    pub kind: FactKind,
+    /// How long a value is believed.
+    pub max_age: Duration,
+}
+
+/// A gateway as the site declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// The set of gateways that hold the same grants.
+    pub group: GatewayGroupId,
+    /// Where devices send their WireGuard packets; port 0 if the gateway names it when it enrols.
+    pub endpoint: SocketAddr,
+    /// Its own addresses in the tunnel and on the networks behind it.
+    pub addresses: BTreeSet<IpAddr>,
+}
+
+/// Something behind a gateway group that can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Its name.
+    pub id: ResourceId,
+    /// The gateways that lead to it.
+    pub gateways: GatewayGroupId,
+    /// Its addresses; not empty.
+    pub prefixes: BTreeSet<Prefix>,
+    /// What it serves there; not empty.
+    pub services: BTreeSet<Service>,
+    /// The sets it belongs to.
+    pub segments: BTreeSet<SegmentId>,
+    /// What else is known, for policies that ask for it.
+    pub attributes: BTreeMap<String, AttributeValue>,
+}
+
+impl Site {
+    /// All resources, in the order of their ids.
+    #[must_use]
+    pub fn resources(&self) -> &[Resource] {
+        &self.resources
+    }
+
+    /// The resource at a place; `None` for a place beyond the last.
+    #[must_use]
+    pub fn resource(&self, index: ResourceIndex) -> Option<&Resource> {
+        usize::try_from(index.0).ok().and_then(|index| self.resources.get(index))
+    }
+
+    /// The place of a resource; `None` if the site has none of that name.
+    #[must_use]
+    pub fn resource_index(&self, id: &ResourceId) -> Option<ResourceIndex> {
+        let index = self.resources.binary_search_by(|resource| resource.id.cmp(id)).ok()?;
+        u32::try_from(index).ok().map(ResourceIndex)
+    }
+
+    /// The declared groups that follow from a person's claims; claims that no group names are left out.
+    #[must_use]
+    pub fn groups_of(&self, subject: &Subject, claims: &BTreeSet<String>) -> BTreeSet<GroupId> {
+        let holds = |claim: &Claim| claim.issuer == *subject.issuer() && claims.contains(&claim.value);
+        let named = self.groups.iter().filter(|(_, group)| group.iter().any(holds));
+        named.map(|(id, _)| id.clone()).collect()
+    }
+}
