@@ -1,5 +1,15 @@
 //! A site: its gateways, resources, pools, groups and windows, as declared in `site.toml`.
 
+pub(crate) mod attributes;
+mod check;
+mod clock;
+mod description;
+mod fault;
+mod file;
+pub mod limits;
+mod parse;
+pub(crate) mod source;
+mod special;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,11 +20,17 @@ use crate::decide::ResourceIndex;
 use crate::device::FactKind;
 use crate::id::{FactName, GatewayGroupId, GatewayId, GroupId, Issuer, ResourceId, SegmentId, WindowId};
 use crate::identity::{AttributeValue, Subject};
-use crate::net::{Prefix, Service};
+use crate::net::{AddressRange, Prefix, Service};
 
+pub use attributes::AttributeError;
+pub use clock::{ClockTime, Weekday};
+pub use description::SiteDescription;
+pub use fault::{Kind, SiteError, SiteFault};
+pub use source::{InFile, MAX_TEXT_BYTES, Malformed};
+pub use special::Special;
 pub use window::{Window, WindowError};
 
-/// What a site consists of; it exists only in valid form (see [`Site::parse`]).
+/// What a site consists of; it is made only in valid form (see [`Site::parse`] and [`Site::new`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
     /// How long a gateway goes on without hearing from the controller; 5 seconds at least.
@@ -127,6 +143,20 @@ impl Site {
     pub fn resource_index(&self, id: &ResourceId) -> Option<ResourceIndex> {
         let index = self.resources.binary_search_by(|resource| resource.id.cmp(id)).ok()?;
         u32::try_from(index).ok().map(ResourceIndex)
+    }
+
+    /// The addresses that no grant covers unless a resource names exactly that one address: the pools, loopback,
+    /// link-local, multicast, broadcast, unspecified and IPv4-mapped addresses, and the gateways' own and endpoint
+    /// addresses. Sorted by the first address, IPv4 before IPv6; ranges may overlap.
+    #[must_use]
+    pub fn protected(&self) -> Vec<AddressRange> {
+        let pools = self.pools.iter().map(|pool| pool.range());
+        let special = special::RANGES.iter().map(|(_, range)| *range);
+        let own = self.gateways.values().flat_map(|gateway| gateway.addresses.iter().copied());
+        let endpoints = self.gateways.values().map(|gateway| gateway.endpoint.ip());
+        let gateways = own.chain(endpoints).map(|address| AddressRange { first: address, last: address });
+        let ranges: BTreeSet<_> = pools.chain(special).chain(gateways).collect();
+        ranges.into_iter().collect()
     }
 
     /// The declared groups that follow from a person's claims; claims that no group names are left out.
