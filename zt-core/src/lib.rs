@@ -4,6 +4,7 @@ pub mod backend;
 pub mod decide;
 pub mod desired;
 pub mod device;
+pub mod directory;
 pub mod event;
 pub mod id;
 pub mod identity;

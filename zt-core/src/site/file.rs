@@ -12,14 +12,11 @@ use super::clock::ClockTime;
 use super::description::SiteDescription;
 use super::fault::SiteFault;
 use super::limits::{DEFAULT_LEASE, DEFAULT_MAX_SESSION};
-use super::source::{At, excerpt};
+use super::source::{At, Text, excerpt, parsed};
 use super::{Claim, DefaultRoute, FactDeclaration, Gateway, Pools, Resource, Window};
 use crate::device::FactKind;
 use crate::id::{Issuer, NameError, WindowId};
 use crate::net::{Prefix, PrefixError};
-
-/// A text that knows where it stands.
-pub(super) type Text = Spanned<String>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -154,7 +151,7 @@ impl PoolsTable {
 impl WindowTable {
     fn read(&self) -> Read<(WindowId, Window)> {
         let days = read_set(self.days.get_ref(), |day| parsed(day, str::parse))?;
-        let clock = |text: &Text| parsed::<ClockTime, _>(text, str::parse);
+        let clock = |text: &Text| -> Read<ClockTime> { parsed(text, str::parse) };
         let (from, to) = (clock(&self.from)?, clock(&self.to)?);
         let window = Window::new(self.zone.get_ref(), days, from, to).map_err(|error| {
             let place = match error {
@@ -210,10 +207,6 @@ fn read_all<T, U>(items: &[T], read: impl Fn(&T) -> Read<U>) -> Read<Vec<U>> {
 
 fn read_set<T, U: Ord>(items: &[T], read: impl Fn(&T) -> Read<U>) -> Read<BTreeSet<U>> {
     items.iter().map(read).collect()
-}
-
-fn parsed<T, E: Into<SiteFault>>(text: &Text, parse: impl Fn(&str) -> Result<T, E>) -> Read<T> {
-    parse(text.get_ref()).map_err(|error| At::new(text.span().start, error))
 }
 
 fn name<T: TryFrom<String, Error = NameError>>(text: &Text) -> Read<T> {

@@ -2,8 +2,8 @@
 
 use super::check::{self, Place, Refusal};
 use super::fault::{Kind, SiteError, SiteFault};
-use super::file::{SiteFile, Text};
-use super::source::{At, decode};
+use super::file::SiteFile;
+use super::source::{At, Text, decode};
 use super::{Site, SiteDescription};
 use crate::event::SiteSource;
 

@@ -101,6 +101,17 @@ impl<F> At<F> {
     }
 }
 
+/// A text that knows where it stands.
+pub(crate) type Text = toml::Spanned<String>;
+
+/// Parses a text of a file; an error stands where the text does.
+pub(crate) fn parsed<T, E, F: From<E>>(
+    text: &Text,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, At<F>> {
+    parse(text.get_ref()).map_err(|error| At::new(text.span().start, error))
+}
+
 /// Decodes `text`; fields that `T` does not know are refused by `T`.
 pub(crate) fn decode<T: DeserializeOwned, F: From<Malformed>>(text: &str) -> Result<T, At<F>> {
     if text.len() > MAX_TEXT_BYTES {

@@ -1,0 +1,135 @@
+//! The schema: the namespace `Zt`, made from the site, and `Site`, which the site's own files may extend.
+
+use std::fmt::Write as _;
+
+use cedar_policy::{EntityNamespace, Schema, SchemaFragment};
+use zt_core::decide::PolicyError;
+use zt_core::device::FactKind;
+use zt_core::event::PolicySource;
+use zt_core::site::Site;
+
+use crate::problem::{at, chain};
+
+/// The entities, in Cedar's JSON form: the text form cannot name a type as the shape of an entity.
+pub(crate) const ENTITIES: &str = r#"{"Zt": {"actions": {}, "entityTypes": {
+    "Group": {},
+    "User": {"memberOfTypes": ["Group"], "shape": {"type": "Site::UserAttributes"}},
+    "Segment": {},
+    "Resource": {"memberOfTypes": ["Segment"], "shape": {"type": "Site::ResourceAttributes"}}
+}}}"#;
+
+/// The types that a site may define; each is an empty record if it does not.
+const SITE_TYPES: [&str; 2] = ["UserAttributes", "ResourceAttributes"];
+
+/// The action `connect` and its context, in Cedar's schema language: what a policy for `site` may read.
+///
+/// Every declared fact is a required record, so that no policy can pass over a fact that is absent.
+#[must_use]
+pub fn schema_text(site: &Site) -> String {
+    let mut facts = String::new();
+    for (name, declaration) in &site.facts {
+        let value = match declaration.kind {
+            FactKind::Bool => "Bool",
+            FactKind::Long => "Long",
+            FactKind::String => "String",
+        };
+        let name = quote(name.as_str());
+        let record = "status: String, value: ";
+        let rest = "source: String, tier: Long, age: duration";
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(facts, "        {name}: {{ {record}{value}, {rest} }},");
+    }
+    format!(
+        "namespace Zt {{
+  action connect appliesTo {{
+    principal: [User],
+    resource: [Resource],
+    context: {{
+      now: datetime,
+      session: {{
+        startedAt: datetime,
+        authenticatedAt: datetime,
+        mfa: {{ present: Bool, at: datetime }},
+        acr: String,
+      }},
+      device: {{ id: String }},
+      windows: Set<String>,
+      posture: {{
+{facts}      }},
+    }},
+  }};
+}}
+"
+    )
+}
+
+/// Puts the generated schema and the site's files together.
+pub(crate) fn load(source: &PolicySource, generated: &str) -> Result<Schema, PolicyError> {
+    let zt = |error: &dyn std::error::Error| at("schema of `Zt`", chain(error));
+    let mut fragments = vec![
+        SchemaFragment::from_json_str(ENTITIES).map_err(|error| zt(&error))?,
+        SchemaFragment::from_cedarschema_str(generated).map_err(|error| zt(&error))?.0,
+    ];
+    let mut files = Vec::new();
+    for (file, text) in &source.schema {
+        let fragment = SchemaFragment::from_cedarschema_str(text).map_err(|error| at(file, chain(&error)))?.0;
+        check_namespaces(file, &fragment)?;
+        files.push((file, fragment));
+    }
+    let site: EntityNamespace = "Site".parse().map_err(|error| zt(&error))?;
+    for name in SITE_TYPES {
+        let defines =
+            |fragment: &SchemaFragment| fragment.common_type_annotations(Some(site.clone()), name).is_some();
+        if !files.iter().any(|(_, fragment)| defines(fragment)) {
+            let text = format!("namespace Site {{ type {name} = {{}}; }}");
+            fragments.push(SchemaFragment::from_cedarschema_str(&text).map_err(|error| zt(&error))?.0);
+        }
+    }
+    fragments.extend(files.iter().map(|(_, fragment)| fragment.clone()));
+    let schema = Schema::from_schema_fragments(fragments).map_err(|error| {
+        let names: Vec<_> = source.schema.keys().map(String::as_str).collect();
+        at(if names.is_empty() { "schema of `Zt`".to_owned() } else { names.join(", ") }, chain(&error))
+    })?;
+    check_declarations(&files, &schema, &site)?;
+    Ok(schema)
+}
+
+/// A text in Cedar's quotes.
+pub(crate) fn quote(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn check_namespaces(file: &str, fragment: &SchemaFragment) -> Result<(), PolicyError> {
+    for namespace in fragment.namespaces() {
+        let name = namespace.map(|namespace| namespace.to_string());
+        match name.as_deref() {
+            Some("Site") => {}
+            Some("Zt") => return Err(at(file, "redefines `Zt`")),
+            Some(other) => return Err(at(file, format!("defines `{other}`; only `Site` may be defined"))),
+            None => return Err(at(file, "a definition outside of `namespace Site { .. }`")),
+        }
+    }
+    Ok(())
+}
+
+/// Types are all that a site may define: its entities would never be in the store, its actions never asked for.
+fn check_declarations(
+    files: &[(&String, SchemaFragment)],
+    schema: &Schema,
+    site: &EntityNamespace,
+) -> Result<(), PolicyError> {
+    let Some(entity) = schema.entity_types().find(|name| name.namespace() != "Zt") else {
+        return match schema.actions().find(|action| action.type_name().namespace() != "Zt") {
+            None => Ok(()),
+            Some(action) => {
+                Err(at("schema", format!("defines the action `{action}`; only types may be defined")))
+            }
+        };
+    };
+    let declares = |fragment: &SchemaFragment| {
+        fragment.entity_type_annotations(Some(site.clone()), entity.basename()).is_some()
+    };
+    let file =
+        files.iter().find(|(_, fragment)| declares(fragment)).map_or("schema", |(file, _)| file.as_str());
+    Err(at(file, format!("defines the entity `{entity}`; only types may be defined")))
+}
