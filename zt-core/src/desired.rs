@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +23,8 @@ pub struct DesiredState {
     pub gateway: GatewayId,
     /// How often it has changed.
     pub generation: Generation,
-    /// The elements.
-    pub elements: Elements,
+    /// The elements; gateways of one group share them.
+    pub elements: Arc<Elements>,
 }
 
 /// The elements that decide about packets.

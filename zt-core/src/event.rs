@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::device::{KeyBinding, PostureFact};
-use crate::id::{DeviceId, GatewayId, Generation, Seq, SessionId};
+use crate::id::{DeviceId, GatewayId, Seq, SessionId};
 use crate::identity::{Assurance, AttributeValue, Subject};
 use crate::key::PublicKey;
 use crate::time::Timestamp;
@@ -91,13 +91,6 @@ pub enum Event {
     KeyRevoked {
         /// The key.
         public_key: PublicKey,
-    },
-    /// A gateway has installed this generation of its desired state.
-    GenerationApplied {
-        /// The gateway.
-        gateway: GatewayId,
-        /// What it has installed.
-        generation: Generation,
     },
     /// A deadline has come.
     Tick,

@@ -101,7 +101,7 @@ pub enum Destroy {
 /// Costs time in proportion to the size of both states.
 #[must_use]
 pub fn plan(observed: &ObservedState, desired: &DesiredState, now: Timestamp) -> Plan {
-    let (old, new) = (&observed.elements, &desired.elements);
+    let (old, new) = (&observed.elements, &*desired.elements);
     let mut steps = Vec::new();
     cut(old, new, now, &mut steps);
     add(old, new, now, &mut steps);

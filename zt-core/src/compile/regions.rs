@@ -1,0 +1,197 @@
+//! The cut of the address space into regions.
+//!
+//! Resources may overlap in addresses and ports. The cut divides what they cover into disjoint cells; all cells that
+//! the same resources cover make up one region. A resource is thus a set of whole regions, and a packet falls into one
+//! region at most.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::desired::Cell;
+use crate::id::{GatewayGroupId, RegionId, ResourceId};
+use crate::net::{AddressRange, PortRange, Prefix, Protocol, number, with_number};
+use crate::site::{Resource, Site};
+
+/// The most cells that the resources of one gateway group may be cut into.
+pub const MAX_CELLS: usize = 65_536;
+
+/// The resources of a gateway group overlap in too many ways.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the resources behind `{group}` overlap in more than {MAX_CELLS} cells")]
+pub struct TooManyCells {
+    /// The gateway group.
+    pub group: GatewayGroupId,
+}
+
+/// The resources that cover a cell.
+pub(crate) type Cover = BTreeSet<ResourceId>;
+
+/// Cuts what the resources of a gateway group cover into disjoint cells, each with the resources that cover it.
+///
+/// Protected addresses belong only to resources that name them exactly. Costs time in proportion to the number of
+/// elementary address intervals times the resources that overlap in them.
+pub(crate) fn cut(site: &Site, group: &GatewayGroupId) -> Result<BTreeMap<Cell, Cover>, TooManyCells> {
+    let protected = site.protected();
+    let members: Vec<&Resource> = site.resources().iter().filter(|r| r.gateways == *group).collect();
+    let mut cells = BTreeMap::new();
+    for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Echo] {
+        for family in [IpAddr::from([0; 4]), IpAddr::from([0; 16])] {
+            for (addresses, ports) in Plane::new(&members, &protected, protocol, family).slabs() {
+                let slab =
+                    ports.into_iter().map(|(ports, cover)| (Cell { addresses, protocol, ports }, cover));
+                cells.extend(slab);
+                if cells.len() > MAX_CELLS {
+                    return Err(TooManyCells { group: group.clone() });
+                }
+            }
+        }
+    }
+    Ok(cells)
+}
+
+/// One protocol in one address family: boxes of addresses and ports.
+struct Plane<'a> {
+    family: IpAddr,
+    boxes: Vec<(Prefix, PortRange, &'a ResourceId)>,
+    protected: Vec<AddressRange>,
+}
+
+/// The ports of one slab of addresses, cut, with the resources that cover each part.
+type Ports = Vec<(PortRange, Cover)>;
+
+impl<'a> Plane<'a> {
+    fn new(members: &[&'a Resource], protected: &[AddressRange], protocol: Protocol, family: IpAddr) -> Self {
+        let same_family = |address: IpAddr| address.is_ipv4() == family.is_ipv4();
+        let mut boxes = Vec::new();
+        for resource in members {
+            for prefix in resource.prefixes.iter().filter(|prefix| same_family(prefix.address())) {
+                let services = resource.services.iter().filter(|service| service.protocol == protocol);
+                boxes.extend(services.map(|service| (*prefix, service.ports, &resource.id)));
+            }
+        }
+        let protected = protected.iter().filter(|range| same_family(range.first)).copied().collect();
+        Self { family, boxes, protected }
+    }
+
+    /// Disjoint slabs of addresses in ascending order, neighbours with equal ports joined.
+    fn slabs(&self) -> Vec<(AddressRange, Ports)> {
+        let mut slabs: Vec<(u128, u128, Ports)> = Vec::new();
+        let mut open: BTreeSet<usize> = BTreeSet::new();
+        let events = self.events();
+        let mut starts = events.iter().peekable();
+        while let Some((start, changes)) = starts.next() {
+            for change in changes {
+                match change {
+                    Change::Open(index) => open.insert(*index),
+                    Change::Close(index) => open.remove(index),
+                    Change::Boundary => continue,
+                };
+            }
+            let last = starts.peek().map_or(u128::MAX, |(next, _)| next.saturating_sub(1));
+            let ports = self.ports(&open, *start);
+            match slabs.last_mut() {
+                _ if ports.is_empty() => {}
+                Some((_, end, same)) if end.checked_add(1) == Some(*start) && *same == ports => *end = last,
+                Some(_) | None => slabs.push((*start, last, ports)),
+            }
+        }
+        let range = |first, last| AddressRange {
+            first: with_number(self.family, first),
+            last: with_number(self.family, last),
+        };
+        slabs.into_iter().map(|(first, last, ports)| (range(first, last), ports)).collect()
+    }
+
+    /// What changes at which address.
+    fn events(&self) -> BTreeMap<u128, Vec<Change>> {
+        let mut events: BTreeMap<u128, Vec<Change>> = BTreeMap::new();
+        for (index, (prefix, _, _)) in self.boxes.iter().enumerate() {
+            let range = prefix.range();
+            events.entry(number(range.first)).or_default().push(Change::Open(index));
+            if let Some(after) = number(range.last).checked_add(1) {
+                events.entry(after).or_default().push(Change::Close(index));
+            }
+        }
+        for range in &self.protected {
+            events.entry(number(range.first)).or_default().push(Change::Boundary);
+            if let Some(after) = number(range.last).checked_add(1) {
+                events.entry(after).or_default().push(Change::Boundary);
+            }
+        }
+        events
+    }
+
+    /// Cuts the ports of the open boxes, as they stand at `address`.
+    fn ports(&self, open: &BTreeSet<usize>, address: u128) -> Ports {
+        let address = with_number(self.family, address);
+        let protected = self.protected.iter().any(|range| range.contains(address));
+        let boxes = open.iter().filter_map(|index| self.boxes.get(*index));
+        let boxes: Vec<_> = boxes.filter(|(prefix, _, _)| !protected || prefix.is_host()).collect();
+        let mut starts = BTreeSet::new();
+        for (_, ports, _) in &boxes {
+            starts.insert(ports.first);
+            starts.extend(ports.last.checked_add(1));
+        }
+        let mut cut: Ports = Vec::new();
+        let mut starts = starts.into_iter().peekable();
+        while let Some(first) = starts.next() {
+            let last = starts.peek().map_or(u16::MAX, |next| next.saturating_sub(1));
+            let covering = boxes.iter().filter(|(_, ports, _)| ports.contains(first));
+            let cover: Cover = covering.map(|(_, _, resource)| (*resource).clone()).collect();
+            match cut.last_mut() {
+                _ if cover.is_empty() => {}
+                Some((ports, same)) if ports.last.checked_add(1) == Some(first) && *same == cover => {
+                    ports.last = last
+                }
+                Some(_) | None => cut.push((PortRange { first, last }, cover)),
+            }
+        }
+        cut
+    }
+}
+
+/// What happens at an address of a plane.
+enum Change {
+    Open(usize),
+    Close(usize),
+    Boundary,
+}
+
+/// The regions of a gateway group, with ids that stay the same as long as the same resources cover them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Regions {
+    ids: BTreeMap<Cover, RegionId>,
+    last: RegionId,
+    of_resource: BTreeMap<ResourceId, Vec<RegionId>>,
+}
+
+impl Regions {
+    /// Takes over a new cut; returns the region of each cell. Ids of covers that are gone are never given again.
+    pub(crate) fn recut(&mut self, cells: &BTreeMap<Cell, Cover>) -> BTreeMap<Cell, RegionId> {
+        let mut ids = BTreeMap::new();
+        for cover in cells.values() {
+            if !ids.contains_key(cover) {
+                let id = self.ids.get(cover).copied().unwrap_or_else(|| {
+                    self.last = self.last.next();
+                    self.last
+                });
+                ids.insert(cover.clone(), id);
+            }
+        }
+        self.of_resource.clear();
+        for (cover, id) in &ids {
+            for resource in cover {
+                self.of_resource.entry(resource.clone()).or_default().push(*id);
+            }
+        }
+        let regions =
+            cells.iter().filter_map(|(cell, cover)| ids.get(cover).map(|id| (*cell, *id))).collect();
+        self.ids = ids;
+        regions
+    }
+
+    /// The regions that a resource consists of.
+    pub(crate) fn of(&self, resource: &ResourceId) -> &[RegionId] {
+        self.of_resource.get(resource).map_or(&[], Vec::as_slice)
+    }
+}

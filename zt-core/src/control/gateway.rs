@@ -1,0 +1,122 @@
+//! One gateway of this process, as the control plane sees it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+
+use crate::backend::{Backend, BackendError};
+use crate::controller::Controller;
+use crate::decide::Decide;
+use crate::id::{GatewayId, Generation, Nonce};
+use crate::lease::LeaseHolder;
+use crate::plan::plan;
+use crate::time::{BootInstant, Timestamp};
+
+use super::receipt::Ended;
+use super::{Clock, PATIENCE};
+
+/// How soon a gateway that failed is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+pub(super) struct LocalGateway {
+    id: GatewayId,
+    backend: Arc<dyn Backend>,
+    holder: LeaseHolder,
+    nonce: Nonce,
+    /// What it has installed; `None` if that is not known.
+    installed: Option<Generation>,
+    /// The end of the last lease that it may have been given.
+    lease_end: Timestamp,
+    wake_at: Timestamp,
+}
+
+impl LocalGateway {
+    pub(super) fn new(id: GatewayId, backend: Arc<dyn Backend>) -> Self {
+        let holder = LeaseHolder::new(id.clone());
+        let (nonce, lease_end, wake_at) = (Nonce::default(), Timestamp::default(), Timestamp::default());
+        Self { id, backend, holder, nonce, installed: None, lease_end, wake_at }
+    }
+
+    /// When [`advance`](Self::advance) is due.
+    pub(super) const fn wake_at(&self) -> Timestamp {
+        self.wake_at
+    }
+
+    /// Brings it to its desired state if it is not there, and renews its lease if that is due.
+    pub(super) async fn advance<D: Decide>(&mut self, controller: &Controller<D>, clock: &dyn Clock) {
+        let current = controller.desired(&self.id).map(|desired| desired.generation);
+        if self.installed.is_none() || self.installed != current {
+            self.enforce(controller, clock).await;
+        }
+        if self.wake_at <= clock.now() && self.installed.is_some() {
+            self.renew(controller, clock).await;
+        }
+    }
+
+    /// Brings it to its desired state.
+    pub(super) async fn enforce<D: Decide>(
+        &mut self,
+        controller: &Controller<D>,
+        clock: &dyn Clock,
+    ) -> Ended {
+        let Some(desired) = controller.desired(&self.id) else {
+            return Ended::Unreachable { access_ends_by: self.lease_end };
+        };
+        self.installed = None;
+        let backend = &self.backend;
+        let applied = within(clock, async {
+            let steps = plan(&backend.observe().await?, &desired, clock.now());
+            if steps.steps.is_empty() { Ok(()) } else { backend.apply(&steps).await }
+        });
+        match applied.await {
+            Some(Ok(())) => {
+                self.installed = Some(desired.generation);
+                self.holder.installed(desired.generation);
+                Ended::Cut { at: clock.now() }
+            }
+            Some(Err(_)) | None => {
+                self.wake_at = clock.now().after(RETRY);
+                Ended::Unreachable { access_ends_by: self.lease_end }
+            }
+        }
+    }
+
+    /// Renews the lease. The controller's timeline is carried on by boot-time elapsed, so here it serves as boot clock.
+    async fn renew<D: Decide>(&mut self, controller: &Controller<D>, clock: &dyn Clock) {
+        let boot = |at: Timestamp| BootInstant::from_millis(u64::try_from(at.as_millis()).unwrap_or(0));
+        self.nonce = self.nonce.next();
+        let asked_at = clock.now();
+        let request = self.holder.ask(self.nonce, boot(asked_at));
+        self.wake_at = asked_at.after(RETRY);
+        let Ok(lease) = controller.lease(&request, asked_at) else { return };
+        let Ok((open, _)) = self.holder.accept(&lease, boot(clock.now())) else { return };
+        self.lease_end = self.lease_end.max(lease.at.after(lease.remaining));
+        if let Some(Ok(())) = within(clock, self.backend.apply(&open)).await {
+            self.wake_at = asked_at.after(lease.remaining.checked_div(3).unwrap_or(RETRY));
+        }
+    }
+}
+
+/// The answer of a backend, unless it takes too long.
+async fn within<T>(
+    clock: &dyn Clock,
+    answer: impl Future<Output = Result<T, BackendError>>,
+) -> Option<Result<T, BackendError>> {
+    match select(pin!(answer), clock.sleep(PATIENCE)).await {
+        Either::Left((answer, _)) => Some(answer),
+        Either::Right(_) => None,
+    }
+}
+
+impl fmt::Debug for LocalGateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalGateway")
+            .field("id", &self.id)
+            .field("installed", &self.installed)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,216 @@
+//! A control plane for the gateways of this process: log, fold, apply.
+
+mod gateway;
+mod receipt;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+
+use crate::backend::Backend;
+use crate::controller::Controller;
+use crate::decide::Decide;
+use crate::event::{Entry, Event, IdentityEvent};
+use crate::grant::{Outcome, Refusal};
+use crate::id::{GatewayId, SessionId};
+use crate::identity::Subject;
+use crate::key::PublicKey;
+use crate::log::{EventLog, LogError};
+use crate::time::Timestamp;
+
+use gateway::LocalGateway;
+pub use receipt::{Ended, Receipt};
+
+/// The controller's timeline, and waiting on it.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// The present instant: wall time that was read once and is carried on by boot-time elapsed.
+    fn now(&self) -> Timestamp;
+
+    /// Returns when `span` has passed.
+    async fn sleep(&self, span: Duration);
+}
+
+/// How long a gateway may take for one change before it counts as unreachable.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+const CATCH_UP: usize = 1024;
+
+/// A log, a controller over it, and the gateways that run in this process.
+///
+/// It has no task of its own: whoever holds it calls [`advance`](Self::advance) when [`wake_at`](Self::wake_at) says so.
+#[derive(Debug)]
+pub struct ControlPlane<D, L, C> {
+    controller: Controller<D>,
+    log: L,
+    clock: C,
+    gateways: BTreeMap<GatewayId, LocalGateway>,
+}
+
+/// What became of an event, at the controller and at the gateways.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Submission {
+    /// What the fold made of it.
+    pub outcome: Outcome,
+    /// What the gateways made of it.
+    pub receipt: Receipt,
+}
+
+/// Whose access is to end, and how far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revocation {
+    /// The session stays, without access; restoring it takes no handshake.
+    Suspend(SessionId),
+    /// The session ends and its peer goes; a new session may use the key again.
+    End(SessionId),
+    /// All sessions of a person end.
+    Subject(Subject),
+    /// The key is never accepted again, and its session ends.
+    Key(PublicKey),
+}
+
+impl From<Revocation> for Event {
+    fn from(revocation: Revocation) -> Self {
+        match revocation {
+            Revocation::Suspend(session) => Self::SessionSuspended { session },
+            Revocation::End(session) => Self::SessionEnded { session },
+            Revocation::Subject(subject) => Self::Identity(IdentityEvent::SessionRevoked { subject }),
+            Revocation::Key(public_key) => Self::KeyRevoked { public_key },
+        }
+    }
+}
+
+/// Why an event did not take effect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// The log did not take it; nothing has changed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The fold refused it; nothing has changed but the log and what was due by time.
+    #[error("refused: {0}")]
+    Refused(#[from] Refusal),
+}
+
+impl<D: Decide, L: EventLog, C: Clock> ControlPlane<D, L, C> {
+    /// A control plane over what `log` holds already. No gateways are attached yet.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn open(decide: D, log: L, clock: C) -> Result<Self, LogError> {
+        let mut opened = Self { controller: Controller::new(decide), log, clock, gateways: BTreeMap::new() };
+        opened.catch_up().await?;
+        Ok(opened)
+    }
+
+    /// Attaches a gateway of this process, brings it to its desired state and gives it a lease.
+    ///
+    /// A gateway that fails at first is tried again by [`advance`](Self::advance).
+    pub async fn attach(&mut self, gateway: GatewayId, backend: Arc<dyn Backend>) {
+        let attached = LocalGateway::new(gateway.clone(), backend);
+        self.gateways.insert(gateway, attached);
+        self.advance().await.ok();
+    }
+
+    /// Takes an event in: logs it, folds it, and applies what follows at every gateway it concerns.
+    ///
+    /// Returns when the entry is durable and each of those gateways has acknowledged its cuts or has been given up on
+    /// for now; the receipt says which.
+    ///
+    /// # Errors
+    /// If the log does not take the event, or the fold refuses it.
+    pub async fn submit(&mut self, event: Event) -> Result<Submission, SubmitError> {
+        let outcome = self.append(event).await?;
+        let receipt = self.enforce(&outcome).await;
+        match outcome.refusal {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(Submission { outcome, receipt }),
+        }
+    }
+
+    /// Ends access: [`submit`](Self::submit) of the event that does so.
+    ///
+    /// # Errors
+    /// If the log does not take the event, or there is nothing to revoke.
+    pub async fn revoke(&mut self, revocation: Revocation) -> Result<Receipt, SubmitError> {
+        Ok(self.submit(revocation.into()).await?.receipt)
+    }
+
+    /// Does what time asks for: handles deadlines, retries gateways that failed, renews leases.
+    ///
+    /// # Errors
+    /// If a deadline is due and the log does not take the tick; leases are not renewed then.
+    pub async fn advance(&mut self) -> Result<(), SubmitError> {
+        if self.controller.next_deadline().is_some_and(|deadline| deadline.at <= self.clock.now()) {
+            let _submission = self.submit(Event::Tick).await?;
+        }
+        let (controller, clock) = (&self.controller, &self.clock);
+        join_all(self.gateways.values_mut().map(|gateway| gateway.advance(controller, clock))).await;
+        Ok(())
+    }
+
+    /// When [`advance`](Self::advance) is due next.
+    #[must_use]
+    pub fn wake_at(&self) -> Timestamp {
+        let deadline = self.controller.next_deadline().map(|deadline| deadline.at);
+        let renewals = self.gateways.values().map(LocalGateway::wake_at);
+        deadline.into_iter().chain(renewals).min().unwrap_or_else(|| self.clock.now().after(PATIENCE))
+    }
+
+    /// The controller, to ask it things.
+    #[must_use]
+    pub const fn controller(&self) -> &Controller<D> {
+        &self.controller
+    }
+
+    /// The log.
+    #[must_use]
+    pub const fn log(&self) -> &L {
+        &self.log
+    }
+
+    /// The clock.
+    #[must_use]
+    pub const fn clock(&self) -> &C {
+        &self.clock
+    }
+
+    /// Appends an event at the next free place and folds it; entries of others that came first are folded before it.
+    async fn append(&mut self, event: Event) -> Result<Outcome, SubmitError> {
+        let mut entry = Entry { seq: self.controller.next_seq(), at: self.clock.now(), event };
+        loop {
+            match self.log.append(&entry).await {
+                Ok(()) => return Ok(self.controller.handle(&entry)),
+                Err(LogError::Conflict { next }) if next > entry.seq => {
+                    self.catch_up().await?;
+                    entry.seq = self.controller.next_seq();
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Folds what the log has beyond what was folded; the gateways are told at their next turn.
+    async fn catch_up(&mut self) -> Result<(), LogError> {
+        loop {
+            let entries = self.log.read(self.controller.next_seq(), CATCH_UP).await?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            for entry in &entries {
+                let _outcome = self.controller.handle(entry);
+            }
+        }
+    }
+
+    async fn enforce(&mut self, outcome: &Outcome) -> Receipt {
+        let (controller, clock) = (&self.controller, &self.clock);
+        let concerned = self.gateways.iter_mut().filter(|(id, _)| outcome.gateways.contains_key(*id));
+        let cuts =
+            concerned.map(async |(id, gateway)| (id.clone(), gateway.enforce(controller, clock).await));
+        Receipt::new(join_all(cuts).await.into_iter().collect())
+    }
+}

@@ -1,0 +1,202 @@
+//! What each event does. Every function checks first and changes afterwards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use crate::decide::Decide;
+use crate::device::{Device, DeviceAddresses, KeyBinding, PostureFact};
+use crate::event::{Event, IdentityEvent};
+use crate::grant::Refusal;
+use crate::id::{DeviceId, GatewayId};
+use crate::identity::{Account, AttributeValue, Identity, Subject};
+use crate::key::PublicKey;
+use crate::session::{EndReason, SessionState};
+
+use super::Controller;
+use super::state::{KeyOwner, Round, State};
+
+impl<D: Decide> Controller<D> {
+    /// Lets an event take effect, up to the decisions that follow from it.
+    pub(super) fn apply(&mut self, event: &Event, round: &mut Round) -> Result<(), Refusal> {
+        let state = &mut self.state;
+        match event {
+            Event::SiteLoaded(source) => self.load_site(source, round),
+            Event::PolicyLoaded(source) => self.load_policy(source, round),
+            Event::GatewayEnrolled { gateway, public_key, endpoint } => {
+                state.enrol_gateway(gateway, *public_key, *endpoint)
+            }
+            Event::IdentityObserved { subject, claims, attributes } => {
+                state.observe_identity(subject, claims, attributes, round);
+                Ok(())
+            }
+            Event::Identity(event) => state.handle_identity_event(event, round),
+            Event::DeviceEnrolled { device, owner, key } => state.enrol_device(device, owner, *key),
+            Event::DeviceRemoved { device } => state.remove_device(device, round),
+            Event::PostureReported { device, facts } => state.report_posture(device, facts, round),
+            Event::SessionStarted(login) => state.start_session(login, round),
+            Event::SessionSuspended { session } => state.set_suspension(*session, SessionState::Suspended),
+            Event::SessionRestored { session } => state.set_suspension(*session, SessionState::Active),
+            Event::SessionEnded { session } => {
+                state.live(*session)?;
+                state.end_session(*session, EndReason::Revoke, round);
+                Ok(())
+            }
+            Event::KeyRevoked { public_key } => {
+                state.revoke_key(*public_key, round);
+                Ok(())
+            }
+            Event::Tick => Ok(()),
+        }
+    }
+}
+
+impl State {
+    fn enrol_gateway(
+        &mut self,
+        id: &GatewayId,
+        public_key: PublicKey,
+        endpoint: SocketAddr,
+    ) -> Result<(), Refusal> {
+        let declared = self.site.as_ref().ok_or(Refusal::NoSite)?.gateways.get(id);
+        let fits = |declared: SocketAddr| {
+            declared.ip() == endpoint.ip()
+                && [0, endpoint.port()].contains(&declared.port())
+                && endpoint.port() != 0
+        };
+        let gateway = declared
+            .filter(|declared| fits(declared.endpoint))
+            .and_then(|_| self.gateways.get_mut(id))
+            .ok_or_else(|| Refusal::UndeclaredGateway { gateway: id.clone(), endpoint })?;
+        if self.revoked_keys.contains(&public_key) {
+            return Err(Refusal::KeyRevoked(public_key));
+        }
+        let owner = KeyOwner::Gateway(id.clone());
+        if self.keys.get(&public_key).is_some_and(|present| *present != owner) {
+            return Err(Refusal::KeyTaken(public_key));
+        }
+        self.keys.insert(public_key, owner);
+        gateway.enrolled = Some((public_key, endpoint));
+        Ok(())
+    }
+
+    fn observe_identity(
+        &mut self,
+        subject: &Subject,
+        claims: &BTreeSet<String>,
+        attributes: &BTreeMap<String, AttributeValue>,
+        round: &mut Round,
+    ) {
+        let groups = self.site.as_ref().map(|site| site.groups_of(subject, claims)).unwrap_or_default();
+        let account = self.identities.get(subject).map_or(Account::Enabled, |known| known.account);
+        let identity = Identity {
+            subject: subject.clone(),
+            claims: claims.clone(),
+            groups,
+            attributes: attributes.clone(),
+            account,
+        };
+        if self.identities.get(subject) != Some(&identity) {
+            self.identities.insert(subject.clone(), identity);
+            self.sessions_of(subject).into_iter().for_each(|session| round.mark(session, EndReason::Revoke));
+        }
+    }
+
+    fn handle_identity_event(&mut self, event: &IdentityEvent, round: &mut Round) -> Result<(), Refusal> {
+        let (subject, account) = match event {
+            IdentityEvent::SessionRevoked { subject } => (subject, None),
+            IdentityEvent::AccountDisabled { subject } => (subject, Some(Account::Disabled)),
+            IdentityEvent::AccountEnabled { subject } => (subject, Some(Account::Enabled)),
+        };
+        let identity =
+            self.identities.get_mut(subject).ok_or_else(|| Refusal::UnknownSubject(subject.clone()))?;
+        identity.account = account.unwrap_or(identity.account);
+        if account != Some(Account::Enabled) {
+            for session in self.sessions_of(subject) {
+                self.end_session(session, EndReason::Revoke, round);
+            }
+        }
+        Ok(())
+    }
+
+    fn enrol_device(&mut self, id: &DeviceId, owner: &Subject, key: KeyBinding) -> Result<(), Refusal> {
+        if let Some(present) = self.devices.get(id) {
+            let same = present.owner == *owner && present.key == key;
+            return if same { Ok(()) } else { Err(Refusal::DeviceConflict(id.clone())) };
+        }
+        if let KeyBinding::Pinned(public_key) = key {
+            self.claim_key(public_key, id)?;
+        }
+        let device = Device {
+            id: id.clone(),
+            owner: owner.clone(),
+            key,
+            addresses: DeviceAddresses::default(),
+            facts: BTreeMap::new(),
+        };
+        self.devices.insert(id.clone(), device);
+        Ok(())
+    }
+
+    fn remove_device(&mut self, id: &DeviceId, round: &mut Round) -> Result<(), Refusal> {
+        if !self.devices.contains_key(id) {
+            return Err(Refusal::UnknownDevice(id.clone()));
+        }
+        if let Some(session) = self.session_of_device.get(id).copied() {
+            self.end_session(session, EndReason::Revoke, round);
+        }
+        if let Some(device) = self.devices.remove(id) {
+            self.addresses.release(device.addresses, self.now);
+        }
+        Ok(())
+    }
+
+    fn report_posture(
+        &mut self,
+        id: &DeviceId,
+        facts: &[PostureFact],
+        round: &mut Round,
+    ) -> Result<(), Refusal> {
+        let declared = &self.site.as_ref().ok_or(Refusal::NoSite)?.facts;
+        let device = self.devices.get_mut(id).ok_or_else(|| Refusal::UnknownDevice(id.clone()))?;
+        let mut names = BTreeSet::new();
+        if !facts.iter().all(|fact| names.insert(&fact.name)) {
+            return Err(Refusal::MalformedReport(id.clone()));
+        }
+        let known = facts.iter().filter(|fact| declared.contains_key(&fact.name));
+        device.facts.extend(known.map(|fact| (fact.name.clone(), fact.clone())));
+        if let Some(session) = self.session_of_device.get(id) {
+            round.mark(*session, EndReason::Revoke);
+        }
+        Ok(())
+    }
+
+    /// Binds a key to a device for ever, if it may have it.
+    pub(super) fn claim_key(&mut self, public_key: PublicKey, device: &DeviceId) -> Result<(), Refusal> {
+        self.check_key(public_key, device)?;
+        self.keys.insert(public_key, KeyOwner::Device(device.clone()));
+        Ok(())
+    }
+
+    /// Says that a key is this device's or nobody's, and was not revoked.
+    pub(super) fn check_key(&self, public_key: PublicKey, device: &DeviceId) -> Result<(), Refusal> {
+        if self.revoked_keys.contains(&public_key) {
+            return Err(Refusal::KeyRevoked(public_key));
+        }
+        match self.keys.get(&public_key) {
+            Some(KeyOwner::Device(owner)) if owner == device => Ok(()),
+            None => Ok(()),
+            Some(_) => Err(Refusal::KeyTaken(public_key)),
+        }
+    }
+
+    fn revoke_key(&mut self, public_key: PublicKey, round: &mut Round) {
+        self.revoked_keys.insert(public_key);
+        let Some(KeyOwner::Device(device)) = self.keys.get(&public_key) else { return };
+        let session = self.session_of_device.get(device).and_then(|session| self.sessions.get(session));
+        if let Some(session) =
+            session.filter(|session| session.public_key == public_key).map(|session| session.id)
+        {
+            self.end_session(session, EndReason::Revoke, round);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Sites and policies are loaded whole or not at all.
+
+use std::collections::BTreeMap;
+
+use crate::compile::{Artefacts, cut};
+use crate::decide::{Decide, Validity};
+use crate::desired::Elements;
+use crate::device::DeviceAddresses;
+use crate::event::{PolicySource, SiteSource};
+use crate::grant::Refusal;
+use crate::id::{GatewayGroupId, SessionId, WindowId};
+use crate::session::EndReason;
+use crate::site::{Pools, Site};
+use crate::time::Timestamp;
+
+use super::Controller;
+use super::state::{GatewayState, Round, State, Timer};
+
+impl<D: Decide> Controller<D> {
+    /// Puts a site in force, with the policies that are in force compiled for it.
+    pub(super) fn load_site(&mut self, source: &SiteSource, round: &mut Round) -> Result<(), Refusal> {
+        let site = Site::parse(source)?;
+        let groups = self.state.emptied_groups(&site)?;
+        let policy = match self.state.policy.take() {
+            None => None,
+            Some((source, version)) => match self.decide.load(&source, &site) {
+                Ok(version) => Some((source, version)),
+                Err(error) => {
+                    self.state.policy = Some((source, version));
+                    return Err(error.into());
+                }
+            },
+        };
+        self.state.policy = policy;
+        self.state.put_in_force(site, groups, round);
+        Ok(())
+    }
+
+    /// Puts policies in force.
+    pub(super) fn load_policy(&mut self, source: &PolicySource, round: &mut Round) -> Result<(), Refusal> {
+        let site = self.state.site.as_ref().ok_or(Refusal::NoSite)?;
+        let version = self.decide.load(source, site)?;
+        self.state.policy = Some((source.clone(), version));
+        round.mark_all(&self.state, EndReason::Withdraw);
+        Ok(())
+    }
+}
+
+impl State {
+    /// The gateway groups of a new site, cut into regions, with nobody in them.
+    fn emptied_groups(&self, site: &Site) -> Result<BTreeMap<GatewayGroupId, Artefacts>, Refusal> {
+        let mut groups = BTreeMap::new();
+        for gateway in site.gateways.values().map(|gateway| &gateway.group) {
+            if !groups.contains_key(gateway) {
+                let cells = cut(site, gateway)?;
+                let old = self.groups.get(gateway).cloned().unwrap_or_default();
+                groups.insert(gateway.clone(), old.emptied(&cells));
+            }
+        }
+        Ok(groups)
+    }
+
+    fn put_in_force(&mut self, site: Site, groups: BTreeMap<GatewayGroupId, Artefacts>, round: &mut Round) {
+        let before: BTreeMap<_, _> =
+            self.gateways.iter().map(|(id, gateway)| (id.clone(), self.elements(gateway))).collect();
+        self.end_sessions_outside(&site.pools, round);
+        self.groups = groups;
+        self.place_gateways(&site);
+        for identity in self.identities.values_mut() {
+            identity.groups = site.groups_of(&identity.subject, &identity.claims);
+        }
+        for device in self.devices.values_mut() {
+            device.facts.retain(|name, _| site.facts.contains_key(name));
+        }
+        let old_windows: Vec<WindowId> =
+            self.site.iter().flat_map(|site| site.windows.keys().cloned()).collect();
+        old_windows.into_iter().for_each(|window| self.timers.stop(&Timer::Window(window)));
+        self.open_windows.clear();
+        let windows: Vec<WindowId> = site.windows.keys().cloned().collect();
+        self.site = Some(site);
+        windows.iter().for_each(|window| self.set_window(window, round.outcome.at));
+        self.reissue_grants(round);
+        for (id, gateway) in &self.gateways {
+            let unchanged = before.get(id).map_or_else(Elements::default, |elements| (**elements).clone());
+            if *self.elements(gateway) != unchanged {
+                round.moved.insert(id.clone());
+            }
+        }
+        self.groups.values_mut().for_each(|artefacts| {
+            artefacts.settle();
+        });
+        round.mark_all(self, EndReason::Withdraw);
+    }
+
+    /// Ends the sessions of devices whose addresses the new pools do not give, and takes the addresses back.
+    fn end_sessions_outside(&mut self, pools: &Pools, round: &mut Round) {
+        let outside = |addresses: &DeviceAddresses| {
+            let fits =
+                |pool: Option<crate::net::Prefix>, address: Option<std::net::IpAddr>| match (pool, address) {
+                    (Some(pool), Some(address)) => pool.contains(address),
+                    (None, None) => true,
+                    (Some(_), None) | (None, Some(_)) => false,
+                };
+            *addresses != DeviceAddresses::default()
+                && !(fits(pools.v4, addresses.v4.map(Into::into))
+                    && fits(pools.v6, addresses.v6.map(Into::into)))
+        };
+        let devices = self.devices.values().filter(|device| outside(&device.addresses));
+        for id in devices.map(|device| device.id.clone()).collect::<Vec<_>>() {
+            if let Some(session) = self.session_of_device.get(&id).copied() {
+                self.end_session(session, EndReason::Withdraw, round);
+            }
+            if let Some(device) = self.devices.get_mut(&id) {
+                self.addresses.release(std::mem::take(&mut device.addresses), self.now);
+            }
+        }
+    }
+
+    fn place_gateways(&mut self, site: &Site) {
+        for (id, gateway) in &mut self.gateways {
+            let declared = site.gateways.get(id);
+            gateway.group = declared.map(|declared| declared.group.clone());
+            let still = |endpoint: std::net::SocketAddr| {
+                declared.is_some_and(|declared| {
+                    declared.endpoint.ip() == endpoint.ip()
+                        && [0, endpoint.port()].contains(&declared.endpoint.port())
+                })
+            };
+            gateway.enrolled = gateway.enrolled.filter(|(_, endpoint)| still(*endpoint));
+        }
+        for (id, declared) in &site.gateways {
+            self.gateways.entry(id.clone()).or_insert_with(|| GatewayState {
+                group: Some(declared.group.clone()),
+                ..GatewayState::default()
+            });
+        }
+    }
+
+    /// Takes the grants over into the new groups, until they are decided again; those without their resource end.
+    fn reissue_grants(&mut self, round: &mut Round) {
+        let held: Vec<_> = self
+            .grants
+            .iter()
+            .flat_map(|(session, grants)| grants.keys().map(|resource| (*session, resource.clone())))
+            .collect();
+        for (session, resource) in held {
+            if !self.issue_artefacts(session, &resource) {
+                self.forget_grant(session, &resource);
+                round.outcome.ended.insert((session, resource), EndReason::Withdraw);
+            }
+        }
+    }
+
+    /// Notes whether a window is open at `at`, and when that changes.
+    pub(super) fn set_window(&mut self, id: &WindowId, at: Timestamp) {
+        let Some(window) = self.site.as_ref().and_then(|site| site.windows.get(id)) else { return };
+        if window.is_open(at) {
+            self.open_windows.insert(id.clone());
+        } else {
+            self.open_windows.remove(id);
+        }
+        if let Validity::Until(change) = window.next_change(at) {
+            self.timers.set(Timer::Window(id.clone()), change);
+        }
+    }
+
+    /// A session's gateway artefacts without the grant; for grants that are void since their resource is gone.
+    fn forget_grant(&mut self, session: SessionId, resource: &crate::id::ResourceId) {
+        if let Some(held) = self.grants.get_mut(&session) {
+            held.remove(resource);
+            if held.is_empty() {
+                self.grants.remove(&session);
+            }
+        }
+    }
+}

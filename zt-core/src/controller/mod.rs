@@ -1,0 +1,85 @@
+//! The controller: a deterministic fold over the log.
+
+mod addresses;
+mod apply;
+mod load;
+mod query;
+mod redecide;
+mod sessions;
+mod state;
+mod wheel;
+
+use crate::decide::Decide;
+use crate::event::Entry;
+use crate::grant::{Outcome, Refusal};
+use crate::session::EndReason;
+use crate::time::Timestamp;
+
+pub use query::Deadline;
+use state::{Round, State, Timer};
+
+/// The policy administrator (NIST SP 800-207): takes events, holds all facts, and says what each gateway is to install.
+///
+/// It reads no clock and does no I/O. The same entries in the same order, with the same policy engine, give the same
+/// outcomes and the same desired states, byte for byte.
+#[derive(Debug)]
+pub struct Controller<D> {
+    decide: D,
+    state: State,
+}
+
+impl<D: Decide> Controller<D> {
+    /// A controller that knows nothing and grants nothing; `decide` has nothing loaded.
+    pub fn new(decide: D) -> Self {
+        Self { decide, state: State::new() }
+    }
+
+    /// Folds one entry in.
+    ///
+    /// Deadlines up to the entry's instant are handled first, as of that instant; then the event; then every decision
+    /// that either of them may have changed is made again. An entry that is stamped earlier than the one before is
+    /// handled as of the latter. A refused event changes nothing but the place in the log; an entry out of order
+    /// changes nothing at all.
+    pub fn handle(&mut self, entry: &Entry) -> Outcome {
+        let expected = self.state.seq.next();
+        let now = self.state.now.max(entry.at);
+        let mut round = Round::new(entry.seq, now);
+        if entry.seq != expected {
+            round.outcome.refusal = Some(Refusal::OutOfOrder { got: entry.seq, expected });
+            return round.outcome;
+        }
+        self.state.seq = entry.seq;
+        self.state.now = now;
+        self.expire(&mut round);
+        round.outcome.refusal = self.apply(&entry.event, &mut round).err();
+        self.redecide(&mut round);
+        self.state.settle(&mut round);
+        round.outcome
+    }
+
+    /// Handles every deadline that has come.
+    fn expire(&mut self, round: &mut Round) {
+        while let Some((_, timer)) = self.state.timers.expire(round.outcome.at) {
+            match timer {
+                Timer::SessionEnd(session) => self.state.end_session(session, EndReason::Expire, round),
+                Timer::Decide(session) => round.mark(session, EndReason::Expire),
+                Timer::Window(window) => {
+                    self.state.set_window(&window, round.outcome.at);
+                    round.mark_all(&self.state, EndReason::Expire);
+                }
+            }
+        }
+    }
+
+    /// The instant of the last entry.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.state.now
+    }
+
+    /// The policy engine.
+    #[must_use]
+    pub const fn decider(&self) -> &D {
+        &self.decide
+    }
+}

@@ -1,0 +1,150 @@
+//! What can be asked of a controller; asking changes nothing.
+
+use std::collections::BTreeSet;
+
+use crate::decide::{Decide, PolicyVersion};
+use crate::desired::{DesiredState, DeviceRoutes, GatewayRoute};
+use crate::device::Device;
+use crate::grant::Grant;
+use crate::id::{DeviceId, GatewayGroupId, GatewayId, Seq, SessionId};
+use crate::lease::{Lease, LeaseRefusal, LeaseRequest};
+use crate::session::Session;
+use crate::site::Site;
+use crate::time::Timestamp;
+
+use super::Controller;
+use super::state::{State, Timer};
+
+/// An instant at which the fold has something to do, and what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// The instant.
+    pub at: Timestamp,
+    /// What is to be done, for logs.
+    pub why: &'static str,
+}
+
+impl<D: Decide> Controller<D> {
+    /// When a tick is due at the latest; `None` while no deadline is set.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        self.state.timers.next().map(|(at, timer)| {
+            let why = match timer {
+                Timer::SessionEnd(_) => "a session ends",
+                Timer::Decide(_) => "a decision comes to its horizon",
+                Timer::Window(_) => "a window opens or closes",
+            };
+            Deadline { at, why }
+        })
+    }
+
+    /// What a gateway is to have installed; `None` if no site ever declared it.
+    ///
+    /// A gateway that the site in force does not declare is to have nothing.
+    #[must_use]
+    pub fn desired(&self, gateway: &GatewayId) -> Option<DesiredState> {
+        let state = self.state.gateways.get(gateway)?;
+        Some(DesiredState {
+            gateway: gateway.clone(),
+            generation: state.generation,
+            elements: self.state.elements(state),
+        })
+    }
+
+    /// What the device of a live session needs to reach what the session is granted; `None` for a dead session.
+    ///
+    /// Of each group it names the first gateway that is enrolled.
+    #[must_use]
+    pub fn routes(&self, session: SessionId) -> Option<DeviceRoutes> {
+        let device = self.device(&self.session(session)?.device)?;
+        let mut routes =
+            DeviceRoutes { addresses: device.addresses.iter().collect(), ..DeviceRoutes::default() };
+        let site = self.site()?;
+        for resource in
+            self.grants(session).filter_map(|grant| site.resource(site.resource_index(&grant.resource)?))
+        {
+            let Some((id, route)) = self.state.enrolled_gateway(&resource.gateways) else { continue };
+            routes.gateways.entry(id).or_insert(route).allowed_ips.extend(&resource.prefixes);
+        }
+        Some(routes)
+    }
+
+    /// Answers a gateway that asks whether it may go on with what it has installed.
+    ///
+    /// # Errors
+    /// If the gateway is not known, has not installed its latest generation, a deadline is due that no tick has
+    /// announced, or `now` lies before the last entry. The gateway is to be told nothing then.
+    pub fn lease(&self, request: &LeaseRequest, now: Timestamp) -> Result<Lease, LeaseRefusal> {
+        if now < self.state.now {
+            return Err(LeaseRefusal::ClockBehind);
+        }
+        let site = self.site().ok_or(LeaseRefusal::UnknownGateway)?;
+        let gateway = self.state.gateways.get(&request.gateway);
+        let gateway = gateway.filter(|gateway| gateway.group.is_some() && gateway.enrolled.is_some());
+        let current = gateway.ok_or(LeaseRefusal::UnknownGateway)?.generation;
+        if self.state.timers.next().is_some_and(|(at, _)| at <= now) {
+            return Err(LeaseRefusal::Due);
+        }
+        if request.installed != current {
+            return Err(LeaseRefusal::Generation { installed: request.installed, current });
+        }
+        Ok(Lease {
+            gateway: request.gateway.clone(),
+            generation: current,
+            nonce: request.nonce,
+            at: now,
+            remaining: site.lease,
+        })
+    }
+
+    /// The place that the next entry has to have.
+    #[must_use]
+    pub const fn next_seq(&self) -> Seq {
+        self.state.seq.next()
+    }
+
+    /// The site in force.
+    #[must_use]
+    pub const fn site(&self) -> Option<&Site> {
+        self.state.site.as_ref()
+    }
+
+    /// The policies in force.
+    #[must_use]
+    pub fn policy_version(&self) -> Option<PolicyVersion> {
+        self.state.policy.as_ref().map(|(_, version)| *version)
+    }
+
+    /// A live session.
+    #[must_use]
+    pub fn session(&self, id: SessionId) -> Option<&Session> {
+        self.state.sessions.get(&id)
+    }
+
+    /// All live sessions, in the order of their start.
+    pub fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.state.sessions.values()
+    }
+
+    /// The grants of a session, in the order of the resources' ids; none for a dead session.
+    pub fn grants(&self, session: SessionId) -> impl Iterator<Item = &Grant> {
+        self.state.grants.get(&session).into_iter().flat_map(|held| held.values())
+    }
+
+    /// An enrolled device.
+    #[must_use]
+    pub fn device(&self, id: &DeviceId) -> Option<&Device> {
+        self.state.devices.get(id)
+    }
+}
+
+impl State {
+    /// The first enrolled gateway of a group, with nothing behind it as yet.
+    fn enrolled_gateway(&self, group: &GatewayGroupId) -> Option<(GatewayId, GatewayRoute)> {
+        self.gateways.iter().find_map(|(id, gateway)| {
+            let (public_key, endpoint) = gateway.enrolled?;
+            let route = GatewayRoute { public_key, endpoint, allowed_ips: BTreeSet::new() };
+            (gateway.group.as_ref() == Some(group)).then(|| (id.clone(), route))
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! Grants, and what the fold says about them.
+
+use std::collections::BTreeMap;
+
+use crate::compile::TooManyCells;
+use crate::decide::{PolicyError, PolicyIndex, PolicyVersion, Validity};
+use crate::id::{DeviceId, GatewayId, Generation, ResourceId, Seq, SessionId};
+use crate::identity::Subject;
+use crate::key::PublicKey;
+use crate::session::EndReason;
+use crate::site::SiteError;
+use crate::time::Timestamp;
+
+/// The right of a session to reach a resource, with its cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The session.
+    pub session: SessionId,
+    /// The resource.
+    pub resource: ResourceId,
+    /// The policies in force when it was issued.
+    pub version: PolicyVersion,
+    /// The permits that gave it, by their place in that version.
+    pub because: Vec<PolicyIndex>,
+    /// How long the decision behind it holds if no fact changes.
+    pub valid: Validity,
+}
+
+/// What became of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Outcome {
+    /// The entry.
+    pub seq: Seq,
+    /// The instant as of which it was handled.
+    pub at: Timestamp,
+    /// Why the event changed nothing, if it was refused. Deadlines that had come were handled all the same.
+    pub refusal: Option<Refusal>,
+    /// The session that the event started.
+    pub started: Option<SessionId>,
+    /// The sessions that ended, and why.
+    pub ended_sessions: BTreeMap<SessionId, EndReason>,
+    /// The grants that were issued, in the order of session and resource.
+    pub issued: Vec<Grant>,
+    /// The grants that ended, and why.
+    pub ended: BTreeMap<(SessionId, ResourceId), EndReason>,
+    /// The gateways whose desired state changed, with its new generation.
+    pub gateways: BTreeMap<GatewayId, Generation>,
+    /// How many (session, class) decisions were made.
+    pub decisions: u64,
+}
+
+/// Why an event was refused. Nothing has changed then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The entry's place does not follow the last one.
+    #[error("entry {got} came where entry {expected} was due")]
+    OutOfOrder {
+        /// The place it has.
+        got: Seq,
+        /// The place it should have.
+        expected: Seq,
+    },
+    /// The site's description is not valid.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// The site's resources cannot be compiled.
+    #[error(transparent)]
+    Cells(#[from] TooManyCells),
+    /// The policies are not valid, or do not fit the site.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// No site is loaded.
+    #[error("no site is loaded")]
+    NoSite,
+    /// The site declares no such gateway, or not at this endpoint.
+    #[error("the site declares no gateway `{gateway}` at {endpoint}")]
+    UndeclaredGateway {
+        /// The gateway.
+        gateway: GatewayId,
+        /// Where it says it listens.
+        endpoint: std::net::SocketAddr,
+    },
+    /// Nobody has told of this person.
+    #[error("no such person: {0:?}")]
+    UnknownSubject(Subject),
+    /// No such device is enrolled.
+    #[error("no device `{0}` is enrolled")]
+    UnknownDevice(DeviceId),
+    /// The device is enrolled already, for someone else or with another key.
+    #[error("device `{0}` is enrolled differently")]
+    DeviceConflict(DeviceId),
+    /// No such session lives.
+    #[error("no session {0} lives")]
+    UnknownSession(SessionId),
+    /// The account is disabled.
+    #[error("the account of {0:?} is disabled")]
+    AccountDisabled(Subject),
+    /// The device belongs to somebody else.
+    #[error("device `{0}` belongs to somebody else")]
+    NotOwner(DeviceId),
+    /// The key was revoked.
+    #[error("key {0} was revoked")]
+    KeyRevoked(PublicKey),
+    /// The key belongs to another device or to a gateway.
+    #[error("key {0} belongs to somebody else")]
+    KeyTaken(PublicKey),
+    /// The device is bound to another key.
+    #[error("key {0} is not the one that the device is bound to")]
+    KeyNotPinned(PublicKey),
+    /// The session would be over before it began, or last longer than the site allows.
+    #[error("a session until {0} is over, or too long")]
+    SessionEnd(Timestamp),
+    /// No address is left in a pool.
+    #[error("no address is left")]
+    PoolExhausted,
+    /// A report names the same fact twice, or has more facts than the site declares.
+    #[error("a report on device `{0}` that names a fact twice or too many facts")]
+    MalformedReport(DeviceId),
+}

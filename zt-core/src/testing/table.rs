@@ -1,0 +1,70 @@
+//! A policy engine whose policies are lines `group resource`.
+
+use crate::decide::{
+    ClassId, Decide, Decision, DecisionSink, DenyCause, Effect, PolicyError, PolicyIndex, PolicyVersion,
+    ResourceClasses, ResourceIndex, SessionFacts, Validity,
+};
+use crate::event::PolicySource;
+use crate::site::Site;
+
+/// Permits whoever is in a group to reach a resource; a line `group resource` for each permit.
+#[derive(Debug, Default)]
+pub struct TableEngine {
+    classes: ResourceClasses,
+    permits: Vec<Permit>,
+}
+
+#[derive(Debug)]
+struct Permit {
+    line: String,
+    group: String,
+    resource: ResourceIndex,
+}
+
+impl Decide for TableEngine {
+    fn load(&mut self, source: &PolicySource, site: &Site) -> Result<PolicyVersion, PolicyError> {
+        let mut permits = Vec::new();
+        for (file, text) in &source.policies {
+            for (number, line) in (1_u32..).zip(text.lines()) {
+                let error = |problem: &str| PolicyError {
+                    place: format!("{file}:{number}"),
+                    problem: problem.into(),
+                };
+                let (group, resource) = line.split_once(' ').ok_or_else(|| error("no resource"))?;
+                let mut resources = (0..).map(ResourceIndex).zip(site.resources());
+                let found = resources.find(|(_, present)| present.id.as_str() == resource);
+                let (resource, _) = found.ok_or_else(|| error("no such resource"))?;
+                permits.push(Permit { line: line.to_owned(), group: group.to_owned(), resource });
+            }
+        }
+        let count = u32::try_from(site.resources().len()).unwrap_or(u32::MAX);
+        self.classes = ResourceClasses::new((0..count).map(|index| vec![ResourceIndex(index)]).collect());
+        self.permits = permits;
+        let lines: Vec<&str> = self.permits.iter().map(|permit| permit.line.as_str()).collect();
+        Ok(PolicyVersion(<sha2::Sha256 as sha2::Digest>::digest(lines.join("\n")).into()))
+    }
+
+    fn classes(&self) -> &ResourceClasses {
+        &self.classes
+    }
+
+    fn decide(&self, facts: &SessionFacts<'_>, classes: &[ClassId], sink: &mut dyn DecisionSink) {
+        for class in classes {
+            let holds = |permit: &Permit| {
+                let member = facts.identity.groups.iter().any(|group| group.as_str() == permit.group);
+                member && self.classes.members(*class).contains(&permit.resource)
+            };
+            let permits = (0..).map(PolicyIndex).zip(&self.permits);
+            let because: Vec<_> =
+                permits.filter(|(_, permit)| holds(permit)).map(|(index, _)| index).collect();
+            let effect =
+                if because.is_empty() { Effect::Deny(DenyCause::NotPermitted) } else { Effect::Allow };
+            sink.decided(*class, Decision { effect, because: &because, valid: Validity::Unlimited });
+        }
+    }
+
+    fn policy_name(&self, policy: PolicyIndex) -> &str {
+        let index = usize::try_from(policy.0).ok();
+        index.and_then(|index| self.permits.get(index)).map_or("", |permit| permit.line.as_str())
+    }
+}
