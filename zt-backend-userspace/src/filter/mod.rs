@@ -1,0 +1,234 @@
+//! The packet filter: judges every packet of both directions, whatever was let through before.
+//!
+//! A packet from a device passes iff the gate is open, its source address has a live session, and its destination
+//! lies in a region that is granted to that address. A packet to a device passes iff the same holds for the way back
+//! *and* it belongs to a flow that the device opened in this session. An ICMP error passes iff it is about a packet
+//! that would pass the other way. As nothing is let through because something was let through before, a cut needs no
+//! flushing of flows.
+
+mod cells;
+mod counts;
+mod flows;
+mod rules;
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use zt_core::desired::{Cell, Elements};
+use zt_core::id::RegionId;
+use zt_core::plan::{Add, Cut, Gate};
+use zt_core::time::{Anchor, BootInstant};
+
+use self::cells::CellMap;
+pub use self::counts::{Counts, DirectionCounts, DropReason};
+use self::flows::{FlowKey, FlowTable};
+use self::rules::Rules;
+use crate::clock::BootClock;
+use crate::packet::{self, Body, Packet};
+
+/// Where a packet is going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// A device sent it.
+    FromDevice,
+    /// Somebody sent it to a device.
+    ToDevice,
+}
+
+/// What becomes of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// It was handed on.
+    Accept,
+    /// It was not.
+    Drop(DropReason),
+}
+
+/// Why cells were not added: the first addition at fault, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("addition {at}: {problem}")]
+pub struct AddError {
+    /// Which addition.
+    pub at: usize,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+/// A packet filter. Nothing is installed at first, so nothing passes.
+///
+/// A packet is judged and handed on under one lock, and rules change under the same lock: when a change returns, no
+/// packet that was judged by the rules before is still on its way through. It is one lock for both directions because
+/// both write to the table of flows.
+#[derive(Debug)]
+pub struct Filter {
+    clock: Arc<dyn BootClock>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    mode: Mode,
+    rules: Rules,
+    flows: FlowTable,
+    counts: Counts,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Mode {
+    #[default]
+    Judge,
+    Stopped,
+    #[cfg(feature = "testing")]
+    AcceptEverything,
+}
+
+impl Filter {
+    /// A filter with nothing installed.
+    #[must_use]
+    pub fn new(clock: Arc<dyn BootClock>) -> Self {
+        Self { clock, state: Mutex::default() }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn dangerously_accept_everything(clock: Arc<dyn BootClock>) -> Self {
+        let state = State { mode: Mode::AcceptEverything, ..State::default() };
+        Self { clock, state: Mutex::new(state) }
+    }
+
+    /// Judges a packet and, if it passes, hands it on by calling `forward`, which says whether there was room.
+    ///
+    /// `forward` must not wait: every other packet does meanwhile.
+    pub fn pass(&self, direction: Direction, bytes: &[u8], forward: impl FnOnce() -> bool) -> Verdict {
+        let parsed = packet::parse(bytes).map_err(DropReason::Unparsed);
+        let Some(mut state) = self.lock() else { return Verdict::Drop(DropReason::Stopped) };
+        let judged = match state.mode {
+            Mode::Judge => parsed.and_then(|packet| state.judge(direction, &packet, self.clock.now())),
+            Mode::Stopped => Err(DropReason::Stopped),
+            #[cfg(feature = "testing")]
+            Mode::AcceptEverything => Ok(()),
+        };
+        let outcome = judged.and_then(|()| if forward() { Ok(()) } else { Err(DropReason::Queue) });
+        state.counts.count(direction, outcome);
+        outcome.map_or_else(Verdict::Drop, |()| Verdict::Accept)
+    }
+
+    /// Takes access away; cuts of allowed IPs are none of the filter's business and are passed over.
+    ///
+    /// When it returns, no packet passes any more by what was cut. Ends count from `anchor`.
+    pub fn cut(&self, cuts: &[&Cut], anchor: Anchor) {
+        if let Some(mut state) = self.lock() {
+            cuts.iter().for_each(|cut| state.rules.cut(cut, anchor));
+        }
+        let gone: BTreeSet<Cell> = cuts.iter().filter_map(|cut| cut_cell(cut)).collect();
+        if !gone.is_empty() {
+            let Ok(()) = self.change_cells(|cells| Ok::<_, Infallible>(cells.without(&gone)));
+        }
+    }
+
+    /// Gives access; additions of peers and allowed IPs are none of the filter's business and are passed over.
+    ///
+    /// # Errors
+    /// If a cell is not a box, overlaps another one or makes the map of cells too big. Nothing has changed then.
+    pub fn add(&self, additions: &[&Add], anchor: Anchor) -> Result<(), AddError> {
+        let (at, added): (Vec<usize>, Vec<(Cell, RegionId)>) =
+            additions.iter().enumerate().filter_map(|(at, add)| add_cell(add).map(|cell| (at, cell))).unzip();
+        if !added.is_empty() {
+            self.change_cells(|cells| cells.with(&added)).map_err(|problem| AddError {
+                at: at.get(problem.at).copied().unwrap_or(0),
+                problem: problem.problem,
+            })?;
+        }
+        if let Some(mut state) = self.lock() {
+            additions.iter().for_each(|add| state.rules.add(add, anchor));
+        }
+        Ok(())
+    }
+
+    /// Replaces the map of cells, which is built while packets pass by the old one.
+    fn change_cells<E>(&self, change: impl Fn(&CellMap) -> Result<CellMap, E>) -> Result<(), E> {
+        while let Some(old) = self.lock().map(|state| Arc::clone(&state.rules.cells)) {
+            let new = Arc::new(change(&old)?);
+            if let Some(mut state) = self.lock().filter(|state| Arc::ptr_eq(&state.rules.cells, &old)) {
+                state.rules.cells = new;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is installed, without peers. Sources that have ended are listed until they are cut; they let nothing
+    /// through.
+    pub fn observe(&self) -> (Gate, Elements) {
+        let now = self.clock.now();
+        self.lock().map_or((Gate::Closed, Elements::default()), |state| state.rules.observe(now))
+    }
+
+    /// What became of the packets so far.
+    pub fn counts(&self) -> Counts {
+        self.lock().map(|state| state.counts.clone()).unwrap_or_default()
+    }
+
+    /// Lets nothing through ever again.
+    pub fn stop(&self) {
+        if let Some(mut state) = self.lock() {
+            state.mode = Mode::Stopped;
+        }
+    }
+
+    /// None if a thread died in the middle of a change: what the rules are is not known then, and nothing passes.
+    fn lock(&self) -> Option<MutexGuard<'_, State>> {
+        self.state.lock().ok()
+    }
+}
+
+const fn cut_cell(cut: &Cut) -> Option<Cell> {
+    match cut {
+        Cut::Cell(cell) => Some(*cell),
+        Cut::Gate | Cut::Source(_) | Cut::SourceUntil(..) | Cut::Pair(_) | Cut::AllowedIp(..) => None,
+    }
+}
+
+const fn add_cell(add: &Add) -> Option<(Cell, RegionId)> {
+    match add {
+        Add::Cell(cell, region) => Some((*cell, *region)),
+        Add::Peer(_) | Add::AllowedIp(..) | Add::Pair(_) | Add::Source(..) | Add::Gate(_) => None,
+    }
+}
+
+impl State {
+    fn judge(&mut self, direction: Direction, packet: &Packet, now: BootInstant) -> Result<(), DropReason> {
+        self.rules.gate(now)?;
+        let (device, other) = match direction {
+            Direction::FromDevice => (packet.source, packet.destination),
+            Direction::ToDevice => (packet.destination, packet.source),
+        };
+        let owner = self.rules.owner(device, now)?;
+        let flow = match (direction, packet.body) {
+            (Direction::FromDevice, Body::Message(message)) => FlowKey::of_sent(device, other, message),
+            (Direction::ToDevice, Body::Message(message)) => FlowKey::of_received(device, other, message),
+            // an error goes back to the sender of the quoted packet, and a device reports on its own behalf only
+            (Direction::FromDevice, Body::Error(quote))
+                if (quote.destination, quote.source) == (device, other) =>
+            {
+                FlowKey::of_received(device, other, quote.message)
+            }
+            // any router on the way may report to the device
+            (Direction::ToDevice, Body::Error(quote)) if quote.source == device => {
+                FlowKey::of_sent(device, quote.destination, quote.message)
+            }
+            (_, Body::Error(_)) => return Err(DropReason::Quote),
+        };
+        let flow = flow.ok_or(DropReason::Direction)?;
+        self.rules.reach(&flow)?;
+        let known = match (direction, packet.body) {
+            (Direction::FromDevice, Body::Message(_)) => {
+                self.flows.remember(flow, owner, now);
+                true
+            }
+            (Direction::ToDevice, Body::Message(_)) => self.flows.use_again(flow, owner, now),
+            (_, Body::Error(_)) => self.flows.knows(&flow, owner, now),
+        };
+        if known { Ok(()) } else { Err(DropReason::Flow) }
+    }
+}

@@ -1,0 +1,135 @@
+//! What is installed: the gate, sources, cells and pairs, and whether they let a flow pass.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use zt_core::desired::{Elements, Pair, Source};
+use zt_core::plan::{Add, Cut, Gate};
+use zt_core::time::{Anchor, BootInstant, Timestamp};
+
+use super::cells::CellMap;
+use super::counts::DropReason;
+use super::flows::{FlowKey, Owner};
+
+/// The installed rules. Empty, and so closed, at first.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    gate: Option<Deadline>,
+    sources: HashMap<IpAddr, HeldSource>,
+    pub(super) cells: Arc<CellMap>,
+    pairs: HashSet<Pair>,
+}
+
+/// An end, as the controller and as the boot clock tell it.
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    until: Timestamp,
+    ends: BootInstant,
+}
+
+impl Deadline {
+    /// What has ended by the anchor ends at once.
+    fn new(until: Timestamp, anchor: Anchor) -> Self {
+        Self { until, ends: anchor.boot.after(until.since(anchor.at)) }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct HeldSource {
+    source: Source,
+    ends: BootInstant,
+}
+
+impl HeldSource {
+    fn new(source: Source, anchor: Anchor) -> Self {
+        Self { source, ends: Deadline::new(source.until, anchor).ends }
+    }
+}
+
+impl Rules {
+    /// Carries out a cut of anything but a cell.
+    pub(super) fn cut(&mut self, cut: &Cut, anchor: Anchor) {
+        match cut {
+            Cut::Gate => self.gate = None,
+            Cut::Source(address) => {
+                self.sources.remove(address);
+            }
+            Cut::SourceUntil(address, sooner) => self.cut_source(*address, *sooner, anchor),
+            Cut::Pair(pair) => {
+                self.pairs.remove(pair);
+            }
+            Cut::Cell(_) | Cut::AllowedIp(..) => {}
+        }
+    }
+
+    /// A source of another session than the one that is to end sooner is not wanted at all.
+    fn cut_source(&mut self, address: IpAddr, sooner: Source, anchor: Anchor) {
+        let Some(held) = self.sources.get_mut(&address) else { return };
+        if Owner::of(&held.source) == Owner::of(&sooner) {
+            held.ends = held.ends.min(HeldSource::new(sooner, anchor).ends);
+            held.source.until = held.source.until.min(sooner.until);
+        } else {
+            self.sources.remove(&address);
+        }
+    }
+
+    /// Carries out an addition of anything but a cell. An addition never takes anything away: of two ends of one gate
+    /// or session the later one holds.
+    pub(super) fn add(&mut self, add: &Add, anchor: Anchor) {
+        match add {
+            Add::Gate(until)
+                if self.gate.is_none_or(|gate| gate.ends < Deadline::new(*until, anchor).ends) =>
+            {
+                self.gate = Some(Deadline::new(*until, anchor));
+            }
+            Add::Source(address, source) => self.add_source(*address, *source, anchor),
+            Add::Pair(pair) => {
+                self.pairs.insert(*pair);
+            }
+            Add::Gate(_) | Add::Peer(_) | Add::AllowedIp(..) | Add::Cell(..) => {}
+        }
+    }
+
+    fn add_source(&mut self, address: IpAddr, source: Source, anchor: Anchor) {
+        let ends_later = |held: &HeldSource| {
+            Owner::of(&held.source) == Owner::of(&source) && held.source.until >= source.until
+        };
+        if !self.sources.get(&address).is_some_and(ends_later) {
+            self.sources.insert(address, HeldSource::new(source, anchor));
+        }
+    }
+
+    /// Whether anything passes at all.
+    pub(super) fn gate(&self, now: BootInstant) -> Result<(), DropReason> {
+        self.gate.filter(|gate| now < gate.ends).map(|_| ()).ok_or(DropReason::Gate)
+    }
+
+    /// The owner of the flows of a device's address, if its session lives.
+    pub(super) fn owner(&self, device: IpAddr, now: BootInstant) -> Result<Owner, DropReason> {
+        let held = self.sources.get(&device).filter(|held| now < held.ends);
+        held.map(|held| Owner::of(&held.source)).ok_or(DropReason::Source)
+    }
+
+    /// Whether the device's address may use a flow.
+    pub(super) fn reach(&self, flow: &FlowKey) -> Result<(), DropReason> {
+        let found = self.cells.find(flow.resource, flow.protocol, flow.resource_port);
+        let pair = Pair { source: flow.device, region: found.ok_or(DropReason::Cell)? };
+        if self.pairs.contains(&pair) { Ok(()) } else { Err(DropReason::Pair) }
+    }
+
+    /// What is installed, without peers.
+    pub(super) fn observe(&self, now: BootInstant) -> (Gate, Elements) {
+        let gate = match self.gate {
+            Some(gate) if now < gate.ends => Gate::OpenUntil(gate.until),
+            _ => Gate::Closed,
+        };
+        let elements = Elements {
+            sources: self.sources.iter().map(|(address, held)| (*address, held.source)).collect(),
+            cells: self.cells.regions().clone(),
+            pairs: self.pairs.iter().copied().collect(),
+            ..Elements::default()
+        };
+        (gate, elements)
+    }
+}

@@ -1,0 +1,191 @@
+//! Carrying out the steps of a plan, in the filter and in WireGuard.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use zt_core::backend::BackendError;
+use zt_core::key::PublicKey;
+use zt_core::net::Prefix;
+use zt_core::plan::{Add, Cut, Destroy, Step};
+use zt_core::time::Anchor;
+
+use super::endpoints::Endpoints;
+use super::peers::Staged;
+use crate::filter::Filter;
+use crate::wireguard::{PeerConfig, WireGuard};
+
+/// More peers than this are not added under one lock of WireGuard, which stops all packets.
+const CHUNK: usize = 32;
+
+/// The parts of a gateway that steps change.
+pub(super) struct Running {
+    pub(super) own: PublicKey,
+    pub(super) filter: Arc<Filter>,
+    pub(super) wireguard: Arc<WireGuard<Filter>>,
+    /// The keys of all peers: to make one anew from its bytes costs a multiplication on the curve.
+    pub(super) names: BTreeMap<[u8; 32], PublicKey>,
+    pub(super) left: Endpoints,
+    pub(super) handshakes: JoinSet<()>,
+}
+
+/// Steps that may be carried out together: cuts, then additions, then destructions.
+#[derive(Default)]
+pub(super) struct Phase<'a> {
+    cuts: Vec<&'a Cut>,
+    additions: Vec<&'a Add>,
+    destroyed: BTreeSet<PublicKey>,
+}
+
+impl<'a> Phase<'a> {
+    /// Splits steps wherever one that takes away follows one that gives; a plan is one phase as a rule.
+    pub(super) fn of(steps: &'a [Step]) -> impl Iterator<Item = Self> {
+        steps.chunk_by(|one, next| rank(one) <= rank(next)).map(|steps| {
+            let mut phase = Self::default();
+            for step in steps {
+                match step {
+                    Step::Cut(cut) => phase.cuts.push(cut),
+                    Step::Add(add) => phase.additions.push(add),
+                    Step::Destroy(Destroy::Peer(key)) => {
+                        phase.destroyed.insert(*key);
+                    }
+                }
+            }
+            phase
+        })
+    }
+
+    /// Its cuts.
+    pub(super) fn cuts(&self) -> &[&'a Cut] {
+        &self.cuts
+    }
+}
+
+const fn rank(step: &Step) -> u8 {
+    match step {
+        Step::Cut(_) => 0,
+        Step::Add(_) => 1,
+        Step::Destroy(_) => 2,
+    }
+}
+
+impl Running {
+    /// Carries out a phase. The first error ends it; what precedes the step at fault is done then.
+    pub(super) async fn carry_out(&mut self, phase: &Phase<'_>, anchor: Anchor) -> Result<(), BackendError> {
+        while self.handshakes.try_join_next().is_some() {}
+        self.filter.cut(&phase.cuts, anchor);
+        self.cut_allowed_ips(phase).await?;
+        self.add(&phase.additions, anchor).await?;
+        self.destroy(&phase.destroyed).await?;
+        if self.wireguard.is_alive() { Ok(()) } else { Err(BackendError::Gone("its socket failed".into())) }
+    }
+
+    /// Reads back the peers.
+    pub(super) async fn peers(&self) -> BTreeMap<PublicKey, PeerConfig> {
+        let name = |bytes| self.names.get(&bytes).copied().or_else(|| PublicKey::from_bytes(bytes).ok());
+        self.wireguard.peers(name).await
+    }
+
+    async fn cut_allowed_ips(&mut self, phase: &Phase<'_>) -> Result<(), BackendError> {
+        let mut gone: BTreeMap<PublicKey, BTreeSet<Prefix>> = BTreeMap::new();
+        for cut in &phase.cuts {
+            match cut {
+                Cut::AllowedIp(key, prefix) => {
+                    gone.entry(*key).or_default().insert(*prefix);
+                }
+                Cut::Gate | Cut::Source(_) | Cut::SourceUntil(..) | Cut::Pair(_) | Cut::Cell(_) => {}
+            }
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let peers = self.peers().await;
+        for (key, gone) in &gone {
+            let Some(config) = peers.get(key) else { continue };
+            let kept: BTreeSet<Prefix> = config.allowed_ips.difference(gone).copied().collect();
+            if phase.destroyed.contains(key) {
+                self.remove(key, config).await?; // both look at every allowed IP there is: once is enough
+            } else if kept.len() < config.allowed_ips.len() {
+                self.wireguard.change(key, &kept, None).await.map_err(BackendError::Gone)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn add(&mut self, additions: &[&Add], anchor: Anchor) -> Result<(), BackendError> {
+        let peers = if additions.iter().any(|add| matches!(add, Add::Peer(_) | Add::AllowedIp(..))) {
+            self.peers().await
+        } else {
+            BTreeMap::new()
+        };
+        let mut sound = additions;
+        let mut refusal = None;
+        let changed = loop {
+            let mut staged = Staged::new(self.own, &peers);
+            let refused = match staged.add(sound) {
+                Ok(()) => {
+                    self.filter.add(sound, anchor).map_err(|error| (error.at, error.problem.to_owned()))
+                }
+                Err(refused) => Err(refused),
+            };
+            match refused {
+                Ok(()) => break staged.into_changed(),
+                Err((at, problem)) => {
+                    refusal = sound.get(at).map(|add| ((*add).clone(), problem));
+                    sound = sound.get(..at).unwrap_or_default();
+                }
+            }
+        };
+        self.change_peers(&peers, changed).await?;
+        refusal.map_or(Ok(()), |(add, problem)| {
+            Err(BackendError::Step { step: Box::new(Step::Add(add)), problem })
+        })
+    }
+
+    async fn change_peers(
+        &mut self,
+        present: &BTreeMap<PublicKey, PeerConfig>,
+        changed: BTreeMap<PublicKey, BTreeSet<Prefix>>,
+    ) -> Result<(), BackendError> {
+        let (old, new): (Vec<_>, Vec<_>) =
+            changed.into_iter().partition(|(key, _)| present.contains_key(key));
+        for (key, allowed_ips) in &old {
+            self.wireguard.change(key, allowed_ips, None).await.map_err(BackendError::Gone)?;
+        }
+        self.names.extend(new.iter().map(|(key, _)| (*key.as_bytes(), *key)));
+        let new: Vec<(PublicKey, PeerConfig)> = new
+            .into_iter()
+            .map(|(key, allowed_ips)| (key, PeerConfig { allowed_ips, endpoint: self.left.recall(&key) }))
+            .collect();
+        for chunk in new.chunks(CHUNK) {
+            if !self.wireguard.add(chunk).await.map_err(BackendError::Gone)? {
+                return Err(BackendError::Gone("somebody else adds peers".into()));
+            }
+        }
+        for (key, _) in new.iter().filter(|(_, config)| config.endpoint.is_some()) {
+            let (wireguard, key) = (Arc::clone(&self.wireguard), *key);
+            self.handshakes.spawn(async move { wireguard.shake_hands(&key).await });
+        }
+        Ok(())
+    }
+
+    async fn destroy(&mut self, keys: &BTreeSet<PublicKey>) -> Result<(), BackendError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let peers = self.peers().await;
+        for (key, config) in peers.iter().filter(|(key, _)| keys.contains(key)) {
+            self.remove(key, config).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove(&mut self, key: &PublicKey, config: &PeerConfig) -> Result<(), BackendError> {
+        if let Some(endpoint) = config.endpoint {
+            self.left.remember(*key, endpoint);
+        }
+        self.wireguard.remove(key).await.map_err(BackendError::Gone)?;
+        self.names.remove(key.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! The gateway: WireGuard for many devices, with the filter between it and the network behind it.
+
+mod apply;
+mod endpoints;
+mod peers;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use zt_core::backend::{Backend, BackendError};
+use zt_core::desired::Peer;
+use zt_core::key::{PrivateKey, PublicKey};
+use zt_core::plan::{ObservedState, Plan};
+use zt_core::time::Anchor;
+
+use self::apply::{Phase, Running};
+use self::endpoints::Endpoints;
+use crate::clock::BootClock;
+use crate::filter::{Counts, Filter};
+use crate::port::{self, PacketPort};
+use crate::socket::Socket;
+use crate::wireguard::{StartError, WireGuard};
+
+/// What a gateway is started with.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Its WireGuard key.
+    pub private_key: PrivateKey,
+    /// Where it listens; port 0 takes a free port (see [`Gateway::local_address`]).
+    pub listen: SocketAddr,
+    /// The clock that ends leases and sessions.
+    pub clock: Arc<dyn BootClock>,
+}
+
+/// A WireGuard gateway inside this process. Nothing is installed at first, so nothing passes.
+///
+/// Dropped, it ends like by [`Gateway::stop`], only that the socket is closed a moment later.
+pub struct Gateway {
+    public_key: PublicKey,
+    local_address: SocketAddr,
+    clock: Arc<dyn BootClock>,
+    filter: Arc<Filter>,
+    running: Mutex<Option<Running>>,
+}
+
+impl Gateway {
+    /// Starts a gateway; the port is the network behind it.
+    ///
+    /// To be called within a tokio runtime with I/O and time enabled.
+    ///
+    /// # Errors
+    /// If the address cannot be bound or WireGuard does not start. Nothing runs then.
+    pub async fn start(config: GatewayConfig) -> Result<(Self, PacketPort), StartError> {
+        let filter = Filter::new(Arc::clone(&config.clock));
+        Self::start_with(config, filter).await
+    }
+
+    /// Starts a gateway that lets every packet of every peer through, whatever is installed.
+    ///
+    /// # Security
+    /// For tests that show that the filter is what protects: such a gateway protects nothing.
+    ///
+    /// # Errors
+    /// As for [`Gateway::start`].
+    #[cfg(feature = "testing")]
+    pub async fn dangerously_start_without_filter(
+        config: GatewayConfig,
+    ) -> Result<(Self, PacketPort), StartError> {
+        let filter = Filter::dangerously_accept_everything(Arc::clone(&config.clock));
+        Self::start_with(config, filter).await
+    }
+
+    async fn start_with(config: GatewayConfig, filter: Filter) -> Result<(Self, PacketPort), StartError> {
+        let GatewayConfig { private_key, listen, clock } = config;
+        let bind = |source| StartError::Bind { address: listen, source };
+        let socket = Socket::bind(listen).map_err(bind)?;
+        let local_address = socket.local_address().map_err(bind)?;
+        let filter = Arc::new(filter);
+        let (port, from_tunnel, into_tunnel) = port::open(&filter);
+        let wireguard = WireGuard::start(&private_key, socket, (from_tunnel, into_tunnel)).await?;
+        let public_key = private_key.public_key();
+        let running = Running {
+            own: public_key,
+            filter: Arc::clone(&filter),
+            wireguard: Arc::new(wireguard),
+            names: BTreeMap::new(),
+            left: Endpoints::default(),
+            handshakes: JoinSet::new(),
+        };
+        let running = Mutex::new(Some(running));
+        Ok((Self { public_key, local_address, clock, filter, running }, port))
+    }
+
+    /// The key by which devices know it.
+    #[must_use]
+    pub const fn public_key(&self) -> PublicKey {
+        self.public_key
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// What became of the packets so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.filter.counts()
+    }
+
+    /// Ends everything: nothing passes any more, the socket is closed, and the backend is gone.
+    pub async fn stop(&self) {
+        self.filter.stop();
+        if let Some(mut running) = self.running.lock().await.take() {
+            running.handshakes.shutdown().await;
+            running.wireguard.stop().await;
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.filter.stop();
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { public_key, local_address, .. } = self;
+        f.debug_struct("Gateway")
+            .field("public_key", public_key)
+            .field("local_address", local_address)
+            .finish_non_exhaustive()
+    }
+}
+
+fn stopped() -> BackendError {
+    BackendError::Gone("it was stopped".into())
+}
+
+#[async_trait]
+impl Backend for Gateway {
+    /// Peers are read back from WireGuard, the rest from the filter.
+    ///
+    /// The gate is [`Gate::Closed`](zt_core::plan::Gate::Closed) once its end has come. Sources whose end has come
+    /// let nothing through but are listed until they are cut.
+    async fn observe(&self) -> Result<ObservedState, BackendError> {
+        let running = self.running.lock().await;
+        let running = running.as_ref().ok_or_else(stopped)?;
+        if !running.wireguard.is_alive() {
+            return Err(BackendError::Gone("its socket failed".into()));
+        }
+        let peers = running.peers().await;
+        let (gate, mut elements) = self.filter.observe();
+        elements.peers =
+            peers.into_iter().map(|(key, config)| (key, Peer { allowed_ips: config.allowed_ips })).collect();
+        Ok(ObservedState { gate, elements })
+    }
+
+    /// Ends count from the moment of the call: what the plan says is left at its `now` is left then.
+    ///
+    /// The plan's first cuts are effective at once, even while another plan is being carried out. Of two ends of the
+    /// gate, or of one session's source, the later one holds; only a cut shortens.
+    async fn apply(&self, plan: &Plan) -> Result<(), BackendError> {
+        let anchor = Anchor { at: plan.now, boot: self.clock.now() };
+        let phases: Vec<Phase<'_>> = Phase::of(&plan.steps).collect();
+        if let Some(first) = phases.first() {
+            self.filter.cut(first.cuts(), anchor);
+        }
+        let mut running = self.running.lock().await;
+        let running = running.as_mut().ok_or_else(stopped)?;
+        for phase in &phases {
+            running.carry_out(phase, anchor).await?;
+        }
+        Ok(())
+    }
+}

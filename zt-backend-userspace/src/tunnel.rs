@@ -1,0 +1,187 @@
+//! The device's side of a tunnel, inside this process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use zt_core::desired::{DeviceRoutes, GatewayRoute};
+use zt_core::key::{PrivateKey, PublicKey};
+use zt_core::net::Prefix;
+
+use crate::port::{self, PacketPort, Unscreened};
+use crate::socket::Socket;
+use crate::wireguard::{PeerConfig, StartError, WireGuard};
+
+/// What a tunnel is started with.
+#[derive(Debug, Clone)]
+pub struct TunnelConfig {
+    /// The device's WireGuard key.
+    pub private_key: PrivateKey,
+    /// The local UDP address; port 0 takes a free port.
+    pub listen: SocketAddr,
+}
+
+/// Why routes were not applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RoutesError {
+    /// A gateway has the device's own key. Nothing has changed.
+    #[error("a gateway has the device's own key")]
+    OwnKey,
+    /// Two gateways have the same key. Nothing has changed.
+    #[error("two gateways have the key `{0}`")]
+    SameKey(PublicKey),
+    /// Two gateways are to have the same prefix, which WireGuard routes to one peer only. Nothing has changed.
+    #[error("two gateways route `{0}`")]
+    SamePrefix(Prefix),
+    /// The tunnel was stopped, or its socket failed.
+    #[error("the tunnel is gone")]
+    Gone,
+}
+
+/// A device's end of WireGuard tunnels to any number of gateways. It has no routes at first.
+///
+/// Its port takes whatever packet it is given, under any source address, and sends it to the gateway whose allowed
+/// IPs hold the destination: what a device may do is for gateways to enforce.
+pub struct Tunnel {
+    public_key: PublicKey,
+    local_address: SocketAddr,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    wireguard: Arc<WireGuard<Unscreened>>,
+    routes: BTreeMap<PublicKey, GatewayRoute>,
+}
+
+impl Tunnel {
+    /// Starts a tunnel; the port is for the device's own packets.
+    ///
+    /// To be called within a tokio runtime with I/O and time enabled.
+    ///
+    /// # Errors
+    /// If the address cannot be bound or WireGuard does not start. Nothing runs then.
+    pub async fn start(config: TunnelConfig) -> Result<(Self, PacketPort), StartError> {
+        let TunnelConfig { private_key, listen } = config;
+        let bind = |source| StartError::Bind { address: listen, source };
+        let socket = Socket::bind(listen).map_err(bind)?;
+        let local_address = socket.local_address().map_err(bind)?;
+        let (port, from_tunnel, into_tunnel) = port::open(&Arc::new(Unscreened));
+        let wireguard = WireGuard::start(&private_key, socket, (from_tunnel, into_tunnel)).await?;
+        let running = Running { wireguard: Arc::new(wireguard), routes: BTreeMap::new() };
+        let public_key = private_key.public_key();
+        Ok((Self { public_key, local_address, running: Mutex::new(Some(running)) }, port))
+    }
+
+    /// The key by which gateways know the device.
+    #[must_use]
+    pub const fn public_key(&self) -> PublicKey {
+        self.public_key
+    }
+
+    /// Its UDP address.
+    #[must_use]
+    pub const fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Makes these the routes, without touching gateways for which nothing changes.
+    ///
+    /// Prefixes that change hands are taken from one gateway before they are given to the other. The device's
+    /// addresses are not looked at: they are the business of whoever makes its packets.
+    ///
+    /// # Errors
+    /// If the routes contradict each other or the tunnel is gone; see [`RoutesError`] for the state after that.
+    pub async fn apply_routes(&self, routes: &DeviceRoutes) -> Result<(), RoutesError> {
+        let wanted = self.check(routes)?;
+        let mut running = self.running.lock().await;
+        running.as_mut().ok_or(RoutesError::Gone)?.apply(wanted).await
+    }
+
+    /// Starts a handshake with a gateway, unless there is a session, and waits for it for five seconds at most.
+    ///
+    /// There is no need to: a packet for the gateway starts one too.
+    pub async fn shake_hands(&self, gateway: &PublicKey) {
+        let wireguard = self.running.lock().await.as_ref().map(|running| Arc::clone(&running.wireguard));
+        if let Some(wireguard) = wireguard {
+            wireguard.shake_hands(gateway).await;
+        }
+    }
+
+    /// Ends everything: no packet comes or goes any more, and the socket is closed.
+    pub async fn stop(&self) {
+        if let Some(running) = self.running.lock().await.take() {
+            running.wireguard.stop().await;
+        }
+    }
+
+    fn check(&self, routes: &DeviceRoutes) -> Result<BTreeMap<PublicKey, GatewayRoute>, RoutesError> {
+        let mut wanted = BTreeMap::new();
+        let mut prefixes = BTreeSet::new();
+        for route in routes.gateways.values() {
+            if route.public_key == self.public_key {
+                return Err(RoutesError::OwnKey);
+            }
+            if let Some(twice) = route.allowed_ips.iter().find(|prefix| !prefixes.insert(**prefix)) {
+                return Err(RoutesError::SamePrefix(*twice));
+            }
+            if wanted.insert(route.public_key, route.clone()).is_some() {
+                return Err(RoutesError::SameKey(route.public_key));
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+impl Running {
+    async fn apply(&mut self, wanted: BTreeMap<PublicKey, GatewayRoute>) -> Result<(), RoutesError> {
+        let gone = |_: String| RoutesError::Gone;
+        let old = self.routes.clone();
+        for (key, present) in &old {
+            match wanted.get(key) {
+                None => {
+                    self.wireguard.remove(key).await.map_err(gone)?;
+                    self.routes.remove(key);
+                }
+                Some(route) if !present.allowed_ips.is_subset(&route.allowed_ips) => {
+                    let kept: BTreeSet<Prefix> =
+                        present.allowed_ips.intersection(&route.allowed_ips).copied().collect();
+                    self.wireguard.change(key, &kept, None).await.map_err(gone)?;
+                    self.routes.insert(*key, GatewayRoute { allowed_ips: kept, ..present.clone() });
+                }
+                Some(_) => {}
+            }
+        }
+        for (key, route) in wanted {
+            match self.routes.get(&key) {
+                Some(present) if *present == route => {}
+                Some(present) => {
+                    let endpoint = (present.endpoint != route.endpoint).then_some(route.endpoint);
+                    self.wireguard.change(&key, &route.allowed_ips, endpoint).await.map_err(gone)?;
+                }
+                None => {
+                    let (allowed_ips, endpoint) = (route.allowed_ips.clone(), Some(route.endpoint));
+                    let config = PeerConfig { allowed_ips, endpoint };
+                    if !self.wireguard.add(&[(key, config)]).await.map_err(gone)? {
+                        // left behind by a call that was cancelled half-way
+                        self.wireguard.change(&key, &route.allowed_ips, endpoint).await.map_err(gone)?;
+                    }
+                }
+            }
+            self.routes.insert(key, route);
+        }
+        if self.wireguard.is_alive() { Ok(()) } else { Err(RoutesError::Gone) }
+    }
+}
+
+impl fmt::Debug for Tunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { public_key, local_address, .. } = self;
+        f.debug_struct("Tunnel")
+            .field("public_key", public_key)
+            .field("local_address", local_address)
+            .finish_non_exhaustive()
+    }
+}
