@@ -1,6 +1,7 @@
 //! The policies of a bundle: split, parsed, named, validated and checked against the rules.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 
 use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator, pst};
 use zt_core::decide::PolicyError;
@@ -27,14 +28,21 @@ pub(crate) struct Policies {
 
 /// Takes the policies of `source`; everything that is wrong with them is told at once, but for what cannot be parsed.
 pub(crate) fn load(source: &PolicySource, schema: &Schema, site: &Site) -> Result<Policies, PolicyError> {
-    let mut found = BTreeMap::new();
+    let mut files = Vec::new();
+    let mut count = 0_usize;
     for (file, text) in &source.policies {
-        for statement in statements(file, text)? {
+        let statements = statements(file, text)?;
+        count = count.saturating_add(statements.len());
+        files.push((file, statements));
+    }
+    if count > MAX_POLICIES {
+        return Err(at("policy bundle", format!("{count} policies, {MAX_POLICIES} is the most")));
+    }
+    let mut found = BTreeMap::new();
+    for (file, statements) in files {
+        for statement in statements {
             let place = place(file, statement.line);
             let (name, policy) = parse(&place, statement)?;
-            if found.len() >= MAX_POLICIES {
-                return Err(at(place, format!("more than {MAX_POLICIES} policies")));
-            }
             if let Some((other, _)) = found.get(&name) {
                 return Err(at(place, format!("the id `{name}` is taken by the policy at {other}")));
             }
@@ -82,13 +90,17 @@ fn validate(
     found: &BTreeMap<String, (String, Policy)>,
 ) -> Vec<PolicyError> {
     let result = Validator::new(schema.clone()).validate(set, ValidationMode::Strict);
-    let place = |id: &PolicyId| {
+    let problem = |id: &PolicyId, error: &dyn Error| {
         let name: &str = id.as_ref();
-        found.get(name).map_or("policy bundle", |(place, _)| place.as_str()).to_owned()
+        let place = found.get(name).map_or("policy bundle", |(place, _)| place.as_str());
+        let text = chain(error);
+        // Cedar names the policy in some of its messages.
+        let text = text.strip_prefix(&format!("for policy `{name}`, ")).unwrap_or(&text);
+        at(place, format!("policy `{name}`: {text}"))
     };
-    let errors = result.validation_errors().map(|error| at(place(error.policy_id()), chain(error)));
+    let errors = result.validation_errors().map(|error| problem(error.policy_id(), error));
     let warnings = result.validation_warnings().filter(|warning| matters(warning));
-    errors.chain(warnings.map(|warning| at(place(warning.policy_id()), chain(warning)))).collect()
+    errors.chain(warnings.map(|warning| problem(warning.policy_id(), warning))).collect()
 }
 
 /// A policy that can never apply is a mistake, above all in a forbid; so is text that reads other than it acts. Text

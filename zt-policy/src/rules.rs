@@ -14,6 +14,7 @@ use cedar_policy::pst::{
     BinaryOp, Clause, Effect, EntityOrSlot, EntityUID, Expr, Literal, PrincipalConstraint,
     ResourceConstraint, Template, UnaryOp, Var,
 };
+use zt_core::id::ResourceId;
 use zt_core::site::Site;
 
 use crate::constants::Constants;
@@ -112,7 +113,10 @@ impl Walk<'_> {
                 self.refuse("`context.windows` may only be asked `.contains(\"a declared window\")`");
             }
             (Expr::Var(_), _) => {}
-            (_, _) => self.refuse("attributes can be read of `principal`, `resource` and `context` only"),
+            (root, _) => {
+                self.refuse("attributes can be read of `principal`, `resource` and `context` only");
+                self.expr(root);
+            }
         }
     }
 
@@ -196,7 +200,7 @@ impl Walk<'_> {
         let (what, known) = match named.ty.to_string().as_str() {
             "Zt::Group" => ("group", self.site.groups.contains_key(id)),
             "Zt::Segment" => ("segment", self.site.segments.contains(id)),
-            "Zt::Resource" => ("resource", self.site.resources().iter().any(|found| found.id.as_str() == id)),
+            "Zt::Resource" => ("resource", self.has_resource(id)),
             "Zt::User" if !names_user(id) => {
                 return self.refuse(format!("`{named}` is no one: people are named `issuer|subject`"));
             }
@@ -206,6 +210,10 @@ impl Walk<'_> {
         if !known {
             self.refuse(format!("the site declares no {what} `{id}`"));
         }
+    }
+
+    fn has_resource(&self, id: &str) -> bool {
+        ResourceId::new(id).is_ok_and(|id| self.site.resource_index(&id).is_some())
     }
 
     fn refuse(&mut self, problem: impl Into<String>) {
