@@ -4,7 +4,7 @@
 //! * The context, its posture or a fact as a whole: time would hide in it.
 //! * Attributes and ancestors of anything but the session's own principal, resource and context. Only these are in
 //!   the entity store, and Cedar takes an entity that is not there for one without ancestors.
-//! * Groups, segments, resources and windows that the site does not declare.
+//! * Groups, segments, resources and windows that the site does not declare, and a status that no fact has.
 //! * In a forbid: arithmetic and `offset`, which can fail, and `has` on the context, which lifts the forbid when a
 //!   fact disappears.
 
@@ -14,6 +14,7 @@ use cedar_policy::pst::{
     BinaryOp, Clause, Effect, EntityOrSlot, EntityUID, Expr, Literal, PrincipalConstraint,
     ResourceConstraint, Template, UnaryOp, Var,
 };
+use zt_core::device::FactStatus;
 use zt_core::id::ResourceId;
 use zt_core::site::Site;
 
@@ -154,9 +155,11 @@ impl Walk<'_> {
             BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Offset if self.forbid => {
                 self.refuse(format!("`{op}` in a forbid, which would not hold if it overflowed"));
             }
-            BinaryOp::Eq
-            | BinaryOp::NotEq
-            | BinaryOp::And
+            BinaryOp::Eq | BinaryOp::NotEq => {
+                self.status_word(left, right);
+                self.status_word(right, left);
+            }
+            BinaryOp::And
             | BinaryOp::Or
             | BinaryOp::Add
             | BinaryOp::Sub
@@ -177,6 +180,19 @@ impl Walk<'_> {
         }
         self.expr(left);
         self.expr(right);
+    }
+
+    fn status_word(&mut self, status: &Expr, word: &Expr) {
+        let (Some(["posture", _, "status"]), Expr::Literal(Literal::String(word))) =
+            (context_path(status).as_deref(), word)
+        else {
+            return;
+        };
+        let all = [FactStatus::Pass, FactStatus::Fail, FactStatus::Unknown, FactStatus::Unsupported];
+        if !all.iter().any(|known| known.as_str() == word.as_str()) {
+            let words = all.map(FactStatus::as_str).join(", ");
+            self.refuse(format!("no fact has the status `{word}`; there are {words}"));
+        }
     }
 
     fn ancestry(&mut self, of: &Expr, ancestor: &Expr) {

@@ -50,9 +50,9 @@ fn row_2_an_attribute_of_another_type() {
 fn row_2_a_fact_of_another_kind_is_unknown() {
     let unless = forbid("!(context.posture.edr.status == \"pass\" && context.posture.edr.value)");
     let mut world = World::with(&unless);
-    world.report("edr", FactStatus::Pass, FactValue::String("true".to_owned()), NEW_YEAR);
+    world.report("edr", (FactStatus::Pass, FactValue::String("true".to_owned())), NEW_YEAR);
     assert_eq!(world.denied("wiki"), DenyCause::Forbidden);
-    world.report("edr", FactStatus::Pass, FactValue::Bool(true), NEW_YEAR);
+    world.report("edr", (FactStatus::Pass, FactValue::Bool(true)), NEW_YEAR);
     assert_eq!(world.effect("wiki"), Effect::Allow);
 }
 
@@ -101,7 +101,7 @@ fn row_6_a_stack_too_small_to_evaluate_on() {
     let nested = format!("{}{chain}context.posture.edr.status == \"fail\"{}", "(".repeat(60), ")".repeat(60));
     let steps = "if context.session.mfa.present then false else ".repeat(60);
     let mut world = World::with(&forbid(&nested));
-    world.report("edr", FactStatus::Fail, FactValue::Bool(false), NEW_YEAR);
+    world.report("edr", (FactStatus::Fail, FactValue::Bool(false)), NEW_YEAR);
     let other = World::with(&forbid(&format!("{steps}true")));
     let small = std::thread::Builder::new().stack_size(96 * 1024);
     let check = move || {

@@ -40,10 +40,10 @@ fn inv_p2_absent_stale_or_foreign_posture_is_never_a_pass() {
         {
             let mut world = World::with(&numbered(source));
             if let Some((status, value, at)) = report.clone() {
-                world.report("edr", status, value, at);
+                world.report("edr", (status, value), at);
             }
             assert_eq!(world.denied("wiki"), cause, "{report:?}");
-            world.report("edr", FactStatus::Pass, FactValue::Bool(true), NEW_YEAR);
+            world.report("edr", (FactStatus::Pass, FactValue::Bool(true)), NEW_YEAR);
             assert_eq!(world.effect("wiki"), Effect::Allow, "the control");
         }
     }

@@ -141,6 +141,8 @@ fn names_that_the_site_does_not_declare() {
     refused("resource in Zt::Segment::\"nowhere\"", "declares no segment `nowhere`");
     refused("resource == Zt::Resource::\"nothing\"", "declares no resource `nothing`");
     refused("principal is Zt::User in Zt::Group::\"nobody\"", "declares no group `nobody`");
+    refused("context.posture.edr.status == \"passed\"", "no fact has the status `passed`");
+    refused("\"failed\" != context.posture.edr.status", "no fact has the status `failed`");
     refused("principal == Zt::User::\"alice\"", "people are named `issuer|subject`");
     loads("principal == Zt::User::\"https://idp.example|alice\"");
     for scope in [

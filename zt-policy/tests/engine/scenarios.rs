@@ -84,7 +84,7 @@ fn fact(world: &mut World, text: &str) {
         .find(|known| known.as_str() == status)
         .unwrap_or_else(|| panic!("no status `{status}`"));
     let value = value.parse().map_or_else(|_| FactValue::String(value.to_owned()), FactValue::Bool);
-    world.report(name, status, value, ago(world.now, when));
+    world.report(name, (status, value), ago(world.now, when));
 }
 
 /// `15m ago` or `15m ahead`, with `s`, `m` or `h`; sums such as `8h+1s`.

@@ -97,7 +97,7 @@ proptest! {
         world.session.assurance.authenticated_at = at(login);
         world.session.assurance.mfa = if absent { Mfa::Absent } else { Mfa::At(at(mfa)) };
         let status = [FactStatus::Pass, FactStatus::Fail, FactStatus::Unknown, FactStatus::Unsupported][status];
-        world.report("edr", status, FactValue::Bool(true), at(found));
+        world.report("edr", (status, FactValue::Bool(true)), at(found));
         for resource in ["wiki", "db"] {
             let mut answer = world.ask(resource);
             for millis in 0..HORIZON {
@@ -154,7 +154,7 @@ fn each_comparison_turns_at_its_very_millisecond() {
             "permit (principal, action, resource) when {{ {condition} }};"
         )]));
         world.session.assurance.mfa = Mfa::At(NEW_YEAR);
-        world.report("edr", FactStatus::Pass, FactValue::Bool(true), NEW_YEAR);
+        world.report("edr", (FactStatus::Pass, FactValue::Bool(true)), NEW_YEAR);
         let answer = world.ask("wiki");
         assert_eq!(
             (answer.effect == Effect::Allow, answer.valid),
@@ -188,7 +188,7 @@ fn a_fact_from_the_future_limits_until_it_is_known() {
     let mut world =
         World::with(&numbered(&["permit (principal, action, resource) when { context.posture.edr.value };"]));
     let later = NEW_YEAR.after(Duration::from_secs(1));
-    world.report("edr", FactStatus::Pass, FactValue::Bool(true), later);
+    world.report("edr", (FactStatus::Pass, FactValue::Bool(true)), later);
     assert_eq!(world.ask("wiki").valid, Validity::Until(later));
     world.now = later;
     assert_eq!(world.effect("wiki"), Effect::Allow);

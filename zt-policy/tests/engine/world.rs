@@ -163,8 +163,7 @@ impl World {
     pub(crate) fn report(
         &mut self,
         fact: &str,
-        status: FactStatus,
-        value: FactValue,
+        (status, value): (FactStatus, FactValue),
         at: Timestamp,
     ) -> &mut Self {
         let name = FactName::new(fact).expect("a fact");
