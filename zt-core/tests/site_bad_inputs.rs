@@ -9,7 +9,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::arithmetic_side_effects,
-    reason = "a test may panic"
+    reason = "a test that fails says so by panicking"
 )]
 
 use zt_core::event::SiteSource;

@@ -87,7 +87,7 @@ impl Window {
     #[must_use]
     pub fn is_open(&self, at: Timestamp) -> bool {
         self.is_always_open()
-            || instant(at).is_some_and(|at| self.spans(at).take(4).flatten().any(|span| span.contains(&at)))
+            || instant(at).is_some_and(|at| self.spans(at).take(3).flatten().any(|span| span.contains(&at)))
     }
 
     /// Until when it stays as it is at `at`: the first instant after `at` at which it opens or closes.
@@ -120,11 +120,13 @@ impl Window {
             && self.to == ClockTime::END_OF_DAY
     }
 
-    /// What each day contributes, in order: from the first day that can reach `at` (clocks may have been set back over
-    /// midnight, and a window may have opened the day before) to the last that [`DAYS_AHEAD`] allows.
+    /// What each day contributes, in order, from the day before `at` to the last that [`DAYS_AHEAD`] allows.
+    ///
+    /// The first three may hold `at`: a window may have opened the day before, or on the day after if clocks were then
+    /// set back over midnight.
     fn spans(&self, at: jiff::Timestamp) -> impl Iterator<Item = Option<Range<jiff::Timestamp>>> {
         let today = self.zone.to_datetime(at).date();
-        let first = today.yesterday().and_then(Date::yesterday).unwrap_or(Date::MIN);
+        let first = today.yesterday().unwrap_or(Date::MIN);
         let days = std::iter::successors(Some(first), |day| day.tomorrow().ok());
         days.take(DAYS_AHEAD).map(|day| self.span(day))
     }
@@ -146,8 +148,7 @@ impl Window {
             AmbiguousOffset::Fold { before, .. } => before.to_timestamp(time).ok(),
             AmbiguousOffset::Gap { after, .. } => {
                 let before_the_gap = after.to_timestamp(time).ok()?;
-                let mut changes = self.zone.following(before_the_gap);
-                changes.find(|change| change.offset() == after).map(|change| change.timestamp())
+                self.zone.following(before_the_gap).next().map(|change| change.timestamp())
             }
         }
     }
