@@ -125,3 +125,23 @@ fn expression(value: &AttributeValue) -> RestrictedExpression {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cedar itself says nothing of this: to it, a group that is not there is just a group without members.
+    #[test]
+    fn a_store_without_an_ancestor_is_not_complete() {
+        let uid = |text: &str| EntityUid::from_str(text).expect("an entity");
+        let (alice, staff) = (uid("Zt::User::\"i|alice\""), uid("Zt::Group::\"staff\""));
+        let group = Entity::new_no_attrs(staff.clone(), HashSet::new());
+        let user = Entity::new_no_attrs(alice.clone(), [staff].into());
+        let store = |entities: &[&Entity]| {
+            Entities::from_entities(entities.iter().copied().cloned(), None).expect("a store")
+        };
+        assert!(is_complete(&alice, &store(&[&user, &group])));
+        assert!(!is_complete(&alice, &store(&[&user])));
+        assert!(!is_complete(&alice, &store(&[&group])));
+    }
+}

@@ -62,3 +62,70 @@ fn schema_texts_may_not_nest_either() {
     assert!(check(&source("type A = {".to_owned())).is_err());
     assert!(check(&source(format!("\"{}\"", "x".repeat(MAX_SCHEMA_BYTES)))).is_err());
 }
+
+mod agreement {
+    //! The split against Cedar's own reading of the same text.
+
+    use std::str::FromStr as _;
+
+    use cedar_policy::{PolicySet, SchemaFragment};
+    use proptest::prelude::*;
+
+    use super::split;
+
+    fn piece() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "permit(principal,action,resource)",
+            "permit(principal,action,resource);",
+            "forbid(principal,action,resource)when{context.a==\"x\"};",
+            "@id(\"a;b\")",
+            "@id(\"//\")",
+            "when{\"}\"==\"\\\"\"}",
+            "unless{1<2&&!(2>3||false)}",
+            "when{[\";\",\"(\"].contains(\"//\")}",
+            ";",
+            "// ; ) \"\n",
+            "// \\\" \r",
+            "//",
+            "\n",
+            "\r",
+            " ",
+            "\u{85}",
+            "\u{2028}",
+            "\"",
+            "\\",
+            "/",
+            "(",
+            ")",
+            "}",
+        ])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+        #[test]
+        fn what_cedar_takes_is_split_into_as_many_policies(pieces in prop::collection::vec(piece(), 0..8)) {
+            let text = pieces.concat();
+            let Ok(whole) = PolicySet::from_str(&text) else { return Ok(()) };
+            let parts = split(&text).map_err(TestCaseError::fail)?;
+            prop_assert_eq!(parts.len(), whole.policies().count());
+            for part in parts {
+                prop_assert!(cedar_policy::Policy::parse(None, part.text).is_ok(), "{}", part.text);
+            }
+        }
+
+        #[test]
+        fn schemas_that_cedar_takes_have_their_brackets_closed(
+            pieces in prop::collection::vec(prop::sample::select(vec![
+                "namespace Site{type A={\"}<\":Long};}", "type B=Set<Set<Long>>;", "type C={};", "// { \" \n", "//}\r",
+                "@doc(\"{\")", "\"", "{", "}", "<", ">", "\n",
+            ]), 0..6),
+        ) {
+            let text = pieces.concat();
+            if SchemaFragment::from_cedarschema_str(&text).is_ok() {
+                prop_assert_eq!(super::check_schema("s", &text), Ok(()));
+            }
+        }
+    }
+}

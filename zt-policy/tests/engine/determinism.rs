@@ -61,6 +61,12 @@ fn policies_are_known_by_their_ids_whatever_their_order() {
 }
 
 #[test]
+fn an_engine_may_be_shared_by_threads() {
+    const fn shared<T: Send + Sync>() {}
+    shared::<PolicyEngine>();
+}
+
+#[test]
 fn people_have_one_id_each() {
     let id = |issuer: &str, name: &str| {
         user_id(&Subject::new(Issuer::new(issuer).expect("an issuer"), name).expect("a name"))

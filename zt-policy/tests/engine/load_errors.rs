@@ -259,8 +259,10 @@ fn texts_at_the_limits_load_from_a_thread_with_a_small_stack() {
         "]".repeat(60)
     );
     let long = format!("{PERMIT} when {{ {}true }};", "true && ".repeat(255));
+    let ifs = format!("{PERMIT} when {{ {}true{} }};", "if true then ".repeat(254), " else true".repeat(254));
     let small = std::thread::Builder::new().stack_size(128 * 1024);
-    let check = move || World::new(crate::world::SITE).load(&numbered(&[&deep, &sets, &long])).map(|_| ());
+    let check =
+        move || World::new(crate::world::SITE).load(&numbered(&[&deep, &sets, &long, &ifs])).map(|_| ());
     small.spawn(check).expect("a thread").join().expect("no panic").expect("valid");
 }
 

@@ -16,7 +16,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use zt_core::decide::Effect;
+use zt_core::decide::{Effect, Validity};
 use zt_core::device::{FactStatus, FactValue};
 use zt_core::identity::Mfa;
 use zt_core::time::Timestamp;
@@ -45,6 +45,43 @@ fn the_example_site_decides_as_its_scenarios_say() {
         }
     }
     assert!(cases >= 20, "{cases} cases were found");
+}
+
+#[test]
+fn a_contractor_is_decided_on_again_when_the_first_of_the_conditions_turns() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let site = std::fs::read_to_string(root.join("../examples/site/site.toml")).expect("the example site");
+    let bundle = read_bundle(&root.join("../examples/site/policy")).expect("the example policies");
+    let mut world = World::new(&site);
+    world.load(&bundle).expect("the example policies load");
+    let minutes = |minutes: i64| world_time(minutes * 60_000);
+    world.join("contractors").open("contract-hours");
+    world.session.assurance.mfa = Mfa::At(minutes(-60));
+    world.report("edr_running", (FactStatus::Pass, FactValue::Bool(true)), minutes(-2));
+    world.report("disk_encrypted", (FactStatus::Pass, FactValue::Bool(true)), minutes(-2));
+    let answer = world.ask("tickets");
+    assert_eq!(answer.because, ["contractors-work-on-tickets"]);
+    assert_eq!(
+        answer.valid,
+        Validity::Until(world_time(13 * 60_000 + 1)),
+        "the age of the disk's fact comes first"
+    );
+    world.session.assurance.mfa = Mfa::At(minutes(5 - 8 * 60));
+    assert_eq!(
+        world.ask("tickets").valid,
+        Validity::Until(world_time(5 * 60_000 + 1)),
+        "the second factor does"
+    );
+    let answer = world.ask("production-db");
+    assert_eq!(
+        (answer.because, answer.valid),
+        (vec![], Validity::Unlimited),
+        "no permit there is for contractors"
+    );
+}
+
+fn world_time(millis: i64) -> Timestamp {
+    Timestamp::from_millis(crate::world::NEW_YEAR.as_millis() + millis)
 }
 
 fn check(world: &mut World, block: &str) {
