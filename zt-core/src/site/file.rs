@@ -1,4 +1,4 @@
-//! The shape of a site file, and what a description it is read as.
+//! The shape of a site file, and how it is read as a description.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
