@@ -73,20 +73,29 @@ pub(crate) struct Lab {
     pub(crate) network: PacketPort,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) elements: Elements,
-    generation: Generation,
+    pub(crate) generation: Generation,
 }
 
 impl Lab {
     /// A gateway with its gate open for an hour and nothing else.
     pub(crate) async fn open() -> Self {
-        let lab = Self::closed().await;
+        Self::open_as(200).await
+    }
+
+    pub(crate) async fn closed() -> Self {
+        Self::closed_as(200).await
+    }
+
+    /// Like [`Lab::open`], with another key.
+    pub(crate) async fn open_as(seed: u8) -> Self {
+        let lab = Self::closed_as(seed).await;
         lab.gate(Duration::from_secs(3_600)).await;
         lab
     }
 
-    pub(crate) async fn closed() -> Self {
+    async fn closed_as(seed: u8) -> Self {
         let clock = Arc::new(ManualClock::new(BootInstant::from_millis(5_000)));
-        let config = GatewayConfig { private_key: key(200), listen: loopback(), clock: clock.clone() };
+        let config = GatewayConfig { private_key: key(seed), listen: loopback(), clock: clock.clone() };
         let (gateway, network) = Gateway::start(config).await.unwrap();
         Self { gateway, network, clock, elements: Elements::default(), generation: Generation(0) }
     }

@@ -1,5 +1,22 @@
 //! Real packets through real tunnels, and the filter against a naive judge.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on is to fail there"
+)]
 
+mod cuts;
+mod deadlines;
 mod lab;
+mod lifetime;
 mod packets;
+mod parsing;
+mod peers;
+mod reference;
+mod refused;
+mod routes;
+mod streams;
 mod traffic;

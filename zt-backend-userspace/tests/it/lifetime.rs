@@ -1,0 +1,68 @@
+//! How gateways and tunnels end.
+
+use tokio::time::timeout;
+use zt_backend_userspace::{Gateway, GatewayConfig, StartError};
+use zt_core::backend::{Backend as _, BackendError};
+use zt_core::plan::{Gate, Plan};
+
+use crate::lab::{DNS, Lab, PATIENCE, key, socket};
+use crate::packets::udp;
+
+#[tokio::test]
+async fn a_stopped_gateway_is_gone_and_its_ports_end() {
+    let mut lab = Lab::open().await;
+    let mut device = lab.device(1, &["10.99.0.2"], &[DNS]).await;
+    let packet = udp(socket("10.99.0.2:40000"), socket("10.100.5.10:5000"), b"before");
+    device.send(packet.clone()).await;
+    assert_eq!(lab.arrives().await, packet);
+    lab.gateway.stop().await;
+    lab.gateway.stop().await;
+    assert!(matches!(lab.gateway.observe().await, Err(BackendError::Gone(_))));
+    let nothing = Plan { generation: lab.desired().generation, now: lab.now(), steps: Vec::new() };
+    assert!(matches!(lab.gateway.apply(&nothing).await, Err(BackendError::Gone(_))));
+    device.send(packet).await;
+    assert_eq!(timeout(PATIENCE, lab.network.receiver.recv()).await, Ok(None));
+    timeout(PATIENCE, lab.network.sender.closed()).await.unwrap();
+    device.tunnel.stop().await;
+    assert_eq!(timeout(PATIENCE, device.port.receiver.recv()).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_dropped_gateway_ends_its_ports_and_frees_its_address() {
+    let Lab { gateway, mut network, clock, .. } = Lab::open().await;
+    let listen = gateway.local_address();
+    let config = GatewayConfig { private_key: key(3), listen, clock };
+    let taken = Gateway::start(config.clone()).await;
+    assert!(matches!(taken, Err(StartError::Bind { address, .. }) if address == listen));
+    drop(gateway);
+    assert_eq!(timeout(PATIENCE, network.receiver.recv()).await, Ok(None));
+    let again = async {
+        loop {
+            match Gateway::start(config.clone()).await {
+                Ok(started) => break started,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let (gateway, _port) = timeout(PATIENCE, again).await.unwrap();
+    assert_eq!(gateway.observe().await.unwrap().gate, Gate::Closed);
+}
+
+#[tokio::test]
+async fn a_gateway_outlives_its_port() {
+    let mut lab = Lab::open().await;
+    let device = lab.device(1, &["10.99.0.2"], &[DNS]).await;
+    let (_, unused) = tokio::sync::mpsc::channel(1);
+    drop(std::mem::replace(&mut lab.network.receiver, unused));
+    let lost = |lab: &Lab| lab.gateway.counts().from_devices.dropped.values().sum::<u64>();
+    let before = lost(&lab);
+    device.send(udp(socket("10.99.0.2:40000"), socket("10.100.5.10:5000"), b"to nobody")).await;
+    let dropped = async {
+        while lost(&lab) == before {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, dropped).await.unwrap();
+    lab.converge().await;
+    assert_eq!(lab.gateway.observe().await.unwrap().elements, lab.elements);
+}
