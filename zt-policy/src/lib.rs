@@ -91,6 +91,10 @@
 //! | `resource` | `Zt::Resource::"id"`, in its `Zt::Segment`s, with the attributes of `Site::ResourceAttributes` |
 //! | `context` | `now`, `session`, `device`, `windows`, `posture`; see [`schema_text`] |
 //!
+//! Ask a fact's `status` before its `value`: where the status is not `pass` or `fail`, the value is false, 0 or the
+//! empty text, whatever the device may be like. In a forbid, write `unless { .. == "pass" }`, which holds for facts
+//! that are not known; `when { .. == "fail" }` does not.
+//!
 //! A site defines the two types of attributes in `*.cedarschema` files, in `namespace Site`; they are empty records
 //! otherwise.
 

@@ -9,6 +9,7 @@
 )]
 
 mod determinism;
+mod differential;
 mod fail_open;
 mod invariants;
 mod load_errors;
