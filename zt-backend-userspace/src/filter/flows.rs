@@ -152,3 +152,76 @@ impl FlowTable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWNER: Owner = Owner(SessionId(1), SessionEpoch(0));
+
+    fn flow(device: u8, protocol: Protocol, port: u16) -> FlowKey {
+        let (device, resource) = (IpAddr::from([10, 99, 0, device]), IpAddr::from([10, 100, 5, 10]));
+        FlowKey { device, resource, protocol, device_port: port, resource_port: 443 }
+    }
+
+    fn at(seconds: u64) -> BootInstant {
+        BootInstant::default().after(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn flows_end_when_idle_and_last_while_used() {
+        for (protocol, idle) in [(Protocol::Tcp, 7_200), (Protocol::Udp, 180), (Protocol::Echo, 30)] {
+            let mut table = FlowTable::default();
+            let key = flow(1, protocol, 1);
+            table.remember(key, OWNER, at(0));
+            assert!(table.use_again(key, OWNER, at(idle - 1)));
+            assert!(table.knows(&key, OWNER, at(idle)));
+            assert!(!table.use_again(key, OWNER, at(2 * idle - 1)));
+            table.remember(key, OWNER, at(2 * idle));
+            assert!(table.knows(&key, OWNER, at(2 * idle)));
+        }
+    }
+
+    #[test]
+    fn flows_are_known_to_their_own_session_only() {
+        let mut table = FlowTable::default();
+        let key = flow(1, Protocol::Tcp, 1);
+        let next = Owner(SessionId(1), SessionEpoch(1));
+        table.remember(key, OWNER, at(0));
+        assert!(!table.use_again(key, next, at(0)));
+        table.remember(key, next, at(0));
+        assert!(table.knows(&key, next, at(0)) && !table.knows(&key, OWNER, at(0)));
+    }
+
+    #[test]
+    fn inv_r2_one_source_pushes_out_only_its_own_flows() {
+        let mut table = FlowTable::default();
+        let other = flow(2, Protocol::Udp, 1);
+        table.remember(other, OWNER, at(0));
+        let cap = u16::try_from(MAX_FLOWS_PER_SOURCE).unwrap();
+        for port in 0..=cap {
+            table.remember(flow(1, Protocol::Udp, port), OWNER, at(1));
+        }
+        assert_eq!(table.flows.len(), MAX_FLOWS_PER_SOURCE + 1);
+        assert!(table.knows(&other, OWNER, at(1)));
+        assert!(!table.knows(&flow(1, Protocol::Udp, 0), OWNER, at(1)));
+        assert!(table.knows(&flow(1, Protocol::Udp, cap), OWNER, at(1)));
+    }
+
+    #[test]
+    fn inv_r2_the_longest_idle_flow_goes_when_there_are_too_many() {
+        let mut table = FlowTable::default();
+        let sources = u8::try_from(MAX_FLOWS / MAX_FLOWS_PER_SOURCE).unwrap();
+        let oldest = flow(0, Protocol::Tcp, 0);
+        for device in 0..sources {
+            for port in 0..u16::try_from(MAX_FLOWS_PER_SOURCE).unwrap() {
+                table.remember(flow(device, Protocol::Tcp, port), OWNER, at(u64::from(device)));
+            }
+        }
+        assert!(table.use_again(oldest, OWNER, at(60)));
+        table.remember(flow(200, Protocol::Tcp, 1), OWNER, at(60));
+        assert_eq!((table.flows.len(), table.by_use.len()), (MAX_FLOWS, MAX_FLOWS));
+        assert!(table.knows(&oldest, OWNER, at(60)));
+        assert!(!table.knows(&flow(0, Protocol::Tcp, 1), OWNER, at(60)));
+    }
+}

@@ -62,6 +62,8 @@ enum Content {
 #[derive(Debug, Clone)]
 enum Act {
     Packet(bool, Talk, Content),
+    /// More of an earlier conversation: which, whether the device sends, and whether it is an error.
+    More(prop::sample::Index, bool, bool),
     Wait(u64),
     Install(Elements),
     OpenGate(u64),
@@ -108,7 +110,7 @@ struct Judge {
 
 impl Judge {
     fn judge(&mut self, from_device: bool, talk: &Talk, content: Content) -> bool {
-        if !self.gate.is_some_and(|until| self.now < until) {
+        if self.gate.is_none_or(|until| until <= self.now) {
             return false;
         }
         let Some(source) = self.elements.sources.get(&talk.device).filter(|source| self.now < source.until)
@@ -141,7 +143,10 @@ impl Judge {
             (true, Content::Message) if granted && device_sends => {
                 match known {
                     Some(flow) => flow.used = now,
-                    None => self.flows.push(Flow { talk: key, session, used: now }),
+                    None => {
+                        self.flows.retain(|flow| flow.talk != key);
+                        self.flows.push(Flow { talk: key, session, used: now });
+                    }
                 }
                 true
             }
@@ -203,8 +208,9 @@ fn cells() -> impl Strategy<Value = Vec<(Cell, RegionId)>> {
 }
 
 fn elements() -> impl Strategy<Value = Elements> {
-    let source = prop::option::weighted(0.9, (1..3_u64, 0..2_u32, 0..400_i64));
-    let pairs = prop::collection::btree_set((0..4_usize, 1..5_u32), 0..16);
+    let source =
+        prop::option::weighted(0.9, (1..3_u64, 0..2_u32, prop_oneof![0..400_i64, 10_000..20_000_i64]));
+    let pairs = prop::collection::vec(prop::bool::weighted(0.7), 16);
     (cells(), prop::collection::vec(source, 4), pairs).prop_map(|(cells, sources, pairs)| {
         let mut elements = Elements::default();
         for (cell, region) in cells {
@@ -225,11 +231,10 @@ fn elements() -> impl Strategy<Value = Elements> {
                 elements.sources.insert(address(device), Source { session, epoch, until });
             }
         }
-        let pair = |(device, region): (usize, u32)| Pair {
-            source: address(DEVICES[device]),
-            region: RegionId(region),
-        };
-        elements.pairs = pairs.into_iter().map(pair).collect();
+        let places =
+            DEVICES.iter().flat_map(|device| (1..5).map(|region| (address(device), RegionId(region))));
+        let granted = places.zip(pairs).filter(|(_, granted)| *granted);
+        elements.pairs = granted.map(|((source, region), _)| Pair { source, region }).collect();
         elements
     })
 }
@@ -237,9 +242,11 @@ fn elements() -> impl Strategy<Value = Elements> {
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let act = prop_oneof![
         40 => (any::<bool>(), contents()).prop_map(|(from, (talk, content))| Act::Packet(from, talk, content)),
-        1 => prop::sample::select(vec![1_u64, 10, 29, 30, 179, 7_200]).prop_map(Act::Wait),
+        80 => (any::<prop::sample::Index>(), any::<bool>(), prop::bool::weighted(0.3))
+            .prop_map(|(which, from, error)| Act::More(which, from, error)),
+        3 => prop::sample::select(vec![1_u64, 1, 10, 29, 30, 179, 7_200]).prop_map(Act::Wait),
         2 => elements().prop_map(Act::Install),
-        1 => (0..10_000_u64).prop_map(Act::OpenGate),
+        6 => (0..10_000_u64).prop_map(Act::OpenGate),
         1 => Just(Act::CloseGate),
     ];
     (elements(), prop::collection::vec(act, 0..200)).prop_map(|(elements, acts)| {
@@ -268,38 +275,54 @@ fn install(filter: &Filter, elements: Elements, anchor: Anchor) {
 }
 
 thread_local! {
-    static PASSED: Count<u64> = const { Count::new(0) };
-    static JUDGED: Count<u64> = const { Count::new(0) };
+    /// How many messages and errors passed, from and to devices.
+    static PASSED: Count<[u64; 4]> = const { Count::new([0; 4]) };
+}
+
+fn judge_both(
+    (filter, judge): (&Filter, &mut Judge),
+    from_device: bool,
+    talk: &Talk,
+    content: Content,
+) -> Result<(), TestCaseError> {
+    let expected = judge.judge(from_device, talk, content);
+    let direction = if from_device { Direction::FromDevice } else { Direction::ToDevice };
+    let forwarded = Count::new(false);
+    let packet = bytes(from_device, talk, content);
+    let verdict = filter.pass(direction, &packet, || {
+        forwarded.set(true);
+        true
+    });
+    prop_assert_eq!(verdict == Verdict::Accept, expected, "{:?} {:?} {:?}", direction, talk, content);
+    prop_assert_eq!(forwarded.get(), expected);
+    let mut passed = PASSED.get();
+    passed[2 * usize::from(from_device) + usize::from(matches!(content, Content::Error(..)))] +=
+        u64::from(expected);
+    PASSED.set(passed);
+    Ok(())
 }
 
 fn run(acts: Vec<Act>) -> Result<(), TestCaseError> {
     let clock = Arc::new(ManualClock::new(BootInstant::from_millis(77)));
     let filter = Filter::new(clock.clone());
     let mut judge = Judge::default();
+    let mut talks: Vec<Talk> = Vec::new();
     for act in acts {
         let anchor = Anchor { at: judge.now, boot: clock.now() };
         match act {
             Act::Packet(from_device, talk, content) => {
-                let expected = judge.judge(from_device, &talk, content);
-                let direction = if from_device { Direction::FromDevice } else { Direction::ToDevice };
-                let forwarded = Count::new(false);
-                let packet = bytes(from_device, &talk, content);
-                let verdict = filter.pass(direction, &packet, || {
-                    forwarded.set(true);
-                    true
-                });
-                prop_assert_eq!(
-                    verdict == Verdict::Accept,
-                    expected,
-                    "{:?} {:?} {:?}",
-                    direction,
-                    talk,
-                    content
-                );
-                prop_assert_eq!(forwarded.get(), expected);
-                PASSED.set(PASSED.get() + u64::from(expected));
-                JUDGED.set(JUDGED.get() + 1);
+                talks.push(talk);
+                judge_both((&filter, &mut judge), from_device, &talk, content)?;
             }
+            Act::More(which, from_device, error) if !talks.is_empty() => {
+                let mut talk = talks[which.index(talks.len())];
+                if talk.kind.protocol() == Protocol::Echo {
+                    talk.kind = if from_device != error { Kind::Request } else { Kind::Reply };
+                }
+                let content = if error { Content::Error(None, None) } else { Content::Message };
+                judge_both((&filter, &mut judge), from_device, &talk, content)?;
+            }
+            Act::More(..) => {}
             Act::Wait(seconds) => {
                 clock.advance(Duration::from_secs(seconds));
                 judge.now = judge.now.after(Duration::from_secs(seconds));
@@ -330,9 +353,13 @@ fn run(acts: Vec<Act>) -> Result<(), TestCaseError> {
 
 #[test]
 fn the_filter_judges_like_the_naive_judge() {
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(1_500));
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 1_500,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
     runner.run(&acts(), run).unwrap();
-    let (passed, judged) = (PASSED.get(), JUDGED.get());
-    println!("{passed} of {judged} packets passed");
-    assert!(passed * 50 > judged, "only {passed} of {judged} packets passed: the test shows little");
+    let passed = PASSED.get();
+    println!("messages and errors to devices, then from devices, that passed: {passed:?}");
+    assert!(passed.iter().all(|count| *count > 300), "{passed:?}: the test shows little");
 }
