@@ -125,3 +125,6 @@ impl Session<'_> {
         found
     }
 }
+
+#[cfg(test)]
+mod tests;

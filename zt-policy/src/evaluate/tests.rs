@@ -1,0 +1,107 @@
+//! The wrapper alone, under policies that the rules would never let in force: forbids that fail.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr as _;
+
+use cedar_policy::{Policy, PolicySet};
+use zt_core::decide::ResourceIndex;
+use zt_core::device::{Device, DeviceAddresses, KeyBinding};
+use zt_core::event::{PolicySource, SiteSource};
+use zt_core::id::{DeviceId, Issuer, SessionEpoch, SessionId};
+use zt_core::identity::{Account, Assurance, Identity, Mfa, Subject};
+use zt_core::key::PrivateKey;
+use zt_core::session::{Session as Login, SessionState};
+use zt_core::site::Site;
+use zt_core::time::Timestamp;
+
+use super::*;
+
+const SITE: &str = r#"
+pools = { v4 = "10.99.0.0/24" }
+gateway = [{ id = "gw", group = "main", endpoint = "127.0.0.1:0" }]
+fact = [{ id = "patches", kind = "long", max-age = "1h" }]
+resource = [{ id = "wiki", gateways = "main", addresses = ["10.100.0.1/32"], services = ["tcp/1"] }]
+"#;
+
+struct Collect(Vec<(Effect, Vec<PolicyIndex>)>);
+
+impl DecisionSink for Collect {
+    fn decided(&mut self, _: ClassId, decision: Decision<'_>) {
+        self.0.push((decision.effect, decision.because.to_vec()));
+    }
+}
+
+/// Decides under `forbid .. when { condition }` as policy 0, beside a permit of everything as policy 1.
+fn under_forbid(condition: &str) -> (Effect, Vec<PolicyIndex>) {
+    let site = SiteSource { file: "site.toml".to_owned(), text: SITE.to_owned() };
+    let site = Site::parse(&site).expect("a site");
+    let mut loaded = Loaded::new(&PolicySource::default(), &site).expect("no policies");
+    let texts = [
+        format!("@id(\"0\") forbid (principal, action, resource) when {{ {condition} }};"),
+        "@id(\"1\") permit (principal, action, resource);".to_owned(),
+    ];
+    let named = |(n, text): (usize, &String)| {
+        Policy::from_str(text).expect("a policy").new_id(PolicyId::new(n.to_string()))
+    };
+    loaded.policies.set = PolicySet::from_policies(texts.iter().enumerate().map(named)).expect("a set");
+    loaded.policies.names = vec!["0".to_owned(), "1".to_owned()];
+
+    let subject = Subject::new(Issuer::new("i").expect("an issuer"), "alice").expect("a name");
+    let id = DeviceId::new("laptop").expect("an id");
+    let now = Timestamp::from_millis(1_767_225_600_000);
+    let identity = Identity {
+        subject: subject.clone(),
+        claims: BTreeSet::new(),
+        groups: BTreeSet::new(),
+        attributes: BTreeMap::new(),
+        account: Account::Enabled,
+    };
+    let device = Device {
+        id: id.clone(),
+        owner: subject.clone(),
+        key: KeyBinding::AtLogin,
+        addresses: DeviceAddresses::default(),
+        facts: BTreeMap::new(),
+    };
+    let session = Login {
+        id: SessionId(1),
+        subject,
+        device: id,
+        public_key: PrivateKey::from_bytes([7; 32]).public_key(),
+        assurance: Assurance { authenticated_at: now, mfa: Mfa::At(now), acr: String::new() },
+        started_at: now,
+        ends_at: now,
+        state: SessionState::Active,
+        epoch: SessionEpoch(0),
+    };
+    let facts = SessionFacts {
+        now,
+        identity: &identity,
+        device: &device,
+        session: &session,
+        open_windows: &BTreeSet::new(),
+        site: &site,
+    };
+    assert_eq!(loaded.classes.members(ClassId(0)), [ResourceIndex(0)]);
+    let mut collect = Collect(Vec::new());
+    decide(&loaded, &facts, &[ClassId(0)], &mut collect);
+    collect.0.remove(0)
+}
+
+#[test]
+fn a_forbid_that_fails_denies_and_is_named() {
+    for condition in [
+        "context.device.compromised == true",
+        "!Zt::User::\"nobody\".trusted",
+        "(context.posture.patches.value + 1) * 9223372036854775807 + 1 > 5",
+        "context.now.offset(duration(\"9223372036854775807ms\")) > context.now",
+        "ip(context.device.id).isLoopback()",
+        "context.device.id > 3",
+        "principal.risk > 5",
+    ] {
+        let denied = (Effect::Deny(DenyCause::EvaluationError), vec![PolicyIndex(0)]);
+        assert_eq!(under_forbid(condition), denied, "{condition}");
+    }
+    assert_eq!(under_forbid("false"), (Effect::Allow, vec![PolicyIndex(1)]), "the control");
+    assert_eq!(under_forbid("true"), (Effect::Deny(DenyCause::Forbidden), vec![PolicyIndex(0)]));
+}
