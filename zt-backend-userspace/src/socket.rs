@@ -19,9 +19,10 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Binds to an address; port 0 takes a free one.
+    /// Binds to an address; port 0 takes a free one, and `[::]` takes IPv4 too.
     pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
-        let options = SockOpt { only_v6: address.is_ipv6().then_some(true), ..SockOpt::default() };
+        let only_v6 = address.is_ipv6().then_some(!address.ip().is_unspecified());
+        let options = SockOpt { only_v6, ..SockOpt::default() };
         let socket = UdpSocket::bind(address, options)?;
         let _ = socket.enable_udp_gro(); // only makes receiving faster
         Ok(Self { socket, failed: Arc::default() })

@@ -66,39 +66,37 @@ impl CellMap {
 
     /// The same without some cells.
     pub(super) fn without(&self, gone: &BTreeSet<Cell>) -> Self {
-        let mut kept: Vec<(Cell, RegionId)> =
-            self.regions.iter().map(|(cell, region)| (*cell, *region)).collect();
-        kept.retain(|(cell, _)| !gone.contains(cell));
-        Self::build(&kept).unwrap_or_default() // fewer cells than were built before always build
+        let kept = self.regions.iter().filter(|(cell, _)| !gone.contains(cell));
+        let kept: Vec<(Cell, RegionId)> = kept.map(|(cell, region)| (*cell, *region)).collect();
+        Self::build(&kept).unwrap_or_default() // cells of a map that was built can be built
     }
 
     /// The same with more cells. Those that are there already, in the same region, change nothing.
     pub(super) fn with(&self, added: &[(Cell, RegionId)]) -> Result<Self, CellProblem> {
-        if let Some(at) = added.iter().position(|(cell, _)| !is_box(cell)) {
-            return Err(CellProblem { at, problem: "a cell whose bounds are not in order" });
-        }
-        let mut all: BTreeMap<Cell, RegionId> = self.regions.clone();
+        let mut regions = self.regions.clone();
+        let mut cells: Vec<(Cell, RegionId)> =
+            regions.iter().map(|(cell, region)| (*cell, *region)).collect();
+        let mut added_at = vec![0; cells.len()];
         for (at, (cell, region)) in added.iter().enumerate() {
-            if all.insert(*cell, *region).is_some_and(|present| present != *region) {
-                return Err(CellProblem { at, problem: "the cell lies in another region" });
+            if !is_box(cell) {
+                return Err(CellProblem { at, problem: "a cell whose bounds are not in order" });
+            }
+            match regions.insert(*cell, *region) {
+                Some(present) if present == *region => {}
+                Some(_) => return Err(CellProblem { at, problem: "the cell lies in another region" }),
+                None => {
+                    cells.push((*cell, *region));
+                    added_at.push(at);
+                }
             }
         }
-        let mut list: Vec<(Cell, RegionId)> =
-            self.regions.iter().map(|(cell, region)| (*cell, *region)).collect();
-        let mut origin = vec![0; list.len()];
-        let mut present: BTreeSet<Cell> = self.regions.keys().copied().collect();
-        for (at, (cell, region)) in added.iter().enumerate() {
-            if present.insert(*cell) {
-                list.push((*cell, *region));
-                origin.push(at);
-            }
-        }
-        Self::build(&list).map_err(|problem| {
-            let at = origin.get(problem.at).copied().unwrap_or(0);
-            CellProblem { at, ..problem }
+        Self::build(&cells).map_err(|CellProblem { at, problem }| {
+            let at = added_at.get(at).copied().unwrap_or(0);
+            CellProblem { at, problem }
         })
     }
 
+    /// Builds the map; a problem's place is one in `cells`, and the later one of two that overlap.
     fn build(cells: &[(Cell, RegionId)]) -> Result<Self, CellProblem> {
         let mut groups: BTreeMap<(Family, Protocol), Vec<usize>> = BTreeMap::new();
         for (at, (cell, _)) in cells.iter().enumerate() {

@@ -58,8 +58,8 @@ pub struct AddError {
 /// A packet filter. Nothing is installed at first, so nothing passes.
 ///
 /// A packet is judged and handed on under one lock, and rules change under the same lock: when a change returns, no
-/// packet that was judged by the rules before is still on its way through. It is one lock for both directions because
-/// both write to the table of flows.
+/// packet that was judged by the rules before is still on its way through (INV-V4). It is one lock for both directions
+/// because both write to the table of flows.
 #[derive(Debug)]
 pub struct Filter {
     clock: Arc<dyn BootClock>,
@@ -167,6 +167,11 @@ impl Filter {
     /// What became of the packets so far.
     pub fn counts(&self) -> Counts {
         self.lock().map(|state| state.counts.clone()).unwrap_or_default()
+    }
+
+    /// Whether its rules are known; if not, nothing passes, and changes do nothing.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.state.is_poisoned()
     }
 
     /// Lets nothing through ever again.

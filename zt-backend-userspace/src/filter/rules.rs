@@ -29,7 +29,7 @@ struct Deadline {
 }
 
 impl Deadline {
-    /// What has ended by the anchor ends at once.
+    /// What has ended by the anchor ends at once (INV-L3).
     fn new(until: Timestamp, anchor: Anchor) -> Self {
         Self { until, ends: anchor.boot.after(until.since(anchor.at)) }
     }

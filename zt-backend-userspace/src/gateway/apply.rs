@@ -77,7 +77,16 @@ impl Running {
         self.cut_allowed_ips(phase).await?;
         self.add(&phase.additions, anchor).await?;
         self.destroy(&phase.destroyed).await?;
-        if self.wireguard.is_alive() { Ok(()) } else { Err(BackendError::Gone("its socket failed".into())) }
+        self.check()
+    }
+
+    /// Whether it still works.
+    pub(super) fn check(&self) -> Result<(), BackendError> {
+        match (self.wireguard.is_alive(), self.filter.is_sound()) {
+            (true, true) => Ok(()),
+            (false, _) => Err(BackendError::Gone("its socket failed".into())),
+            (true, false) => Err(BackendError::Gone("its filter failed".into())),
+        }
     }
 
     /// Reads back the peers.

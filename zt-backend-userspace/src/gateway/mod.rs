@@ -31,7 +31,7 @@ use crate::wireguard::{StartError, WireGuard};
 pub struct GatewayConfig {
     /// Its WireGuard key.
     pub private_key: PrivateKey,
-    /// Where it listens; port 0 takes a free port (see [`Gateway::local_address`]).
+    /// Where it listens; port 0 takes a free port (see [`Gateway::local_address`]), `[::]` takes IPv4 too.
     pub listen: SocketAddr,
     /// The clock that ends leases and sessions.
     pub clock: Arc<dyn BootClock>,
@@ -153,9 +153,7 @@ impl Backend for Gateway {
     async fn observe(&self) -> Result<ObservedState, BackendError> {
         let running = self.running.lock().await;
         let running = running.as_ref().ok_or_else(stopped)?;
-        if !running.wireguard.is_alive() {
-            return Err(BackendError::Gone("its socket failed".into()));
-        }
+        running.check()?;
         let peers = running.peers().await;
         let (gate, mut elements) = self.filter.observe();
         elements.peers =
@@ -166,7 +164,8 @@ impl Backend for Gateway {
     /// Ends count from the moment of the call: what the plan says is left at its `now` is left then.
     ///
     /// The plan's first cuts are effective at once, even while another plan is being carried out. Of two ends of the
-    /// gate, or of one session's source, the later one holds; only a cut shortens.
+    /// gate, or of one session's source, the later one holds; only a cut shortens. Refused are peers that are present,
+    /// the gateway's own key, prefixes that overlap another peer's (INV-G1), and cells that overlap or are no boxes.
     async fn apply(&self, plan: &Plan) -> Result<(), BackendError> {
         let anchor = Anchor { at: plan.now, boot: self.clock.now() };
         let phases: Vec<Phase<'_>> = Phase::of(&plan.steps).collect();

@@ -11,7 +11,7 @@ use crate::wireguard::PeerConfig;
 
 /// The peers as they would be, prefix by prefix.
 ///
-/// INVARIANT: prefixes of different peers never overlap, since WireGuard would silently move the shared part.
+/// INV-G1: prefixes of different peers never overlap, since WireGuard would silently move the shared part.
 pub(super) struct Staged<'a> {
     own: PublicKey,
     present: &'a BTreeMap<PublicKey, PeerConfig>,

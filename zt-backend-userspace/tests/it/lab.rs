@@ -160,6 +160,20 @@ impl Lab {
         device
     }
 
+    /// An admitted device on a local address that reaches the gateway at a certain host.
+    pub(crate) async fn device_at(
+        &mut self,
+        seed: u8,
+        addresses: &[&str],
+        (local, host): (&str, &str),
+    ) -> Device {
+        let device = Device::start_at(seed, addresses, socket(local)).await;
+        let endpoint = (address(host), self.gateway.local_address().port()).into();
+        device.route_to(&self.gateway, endpoint).await;
+        self.admit(&device, seed.into());
+        device
+    }
+
     /// The next packet behind the gateway.
     pub(crate) async fn arrives(&mut self) -> Vec<u8> {
         next(&mut self.network.receiver).await
@@ -178,15 +192,23 @@ pub(crate) struct Device {
 
 impl Device {
     pub(crate) async fn start(seed: u8, addresses: &[&str]) -> Self {
-        let config = TunnelConfig { private_key: key(seed), listen: loopback() };
+        Self::start_at(seed, addresses, loopback()).await
+    }
+
+    pub(crate) async fn start_at(seed: u8, addresses: &[&str], listen: SocketAddr) -> Self {
+        let config = TunnelConfig { private_key: key(seed), listen };
         let (tunnel, port) = Tunnel::start(config).await.unwrap();
         Self { tunnel, port, addresses: addresses.iter().map(|text| address(text)).collect() }
     }
 
     pub(crate) async fn route(&self, gateway: &Gateway) {
+        self.route_to(gateway, gateway.local_address()).await;
+    }
+
+    pub(crate) async fn route_to(&self, gateway: &Gateway, endpoint: SocketAddr) {
         let route = GatewayRoute {
             public_key: gateway.public_key(),
-            endpoint: gateway.local_address(),
+            endpoint,
             allowed_ips: ["0.0.0.0/0", "::/0"].iter().map(|text| text.parse().unwrap()).collect(),
         };
         let gateways = BTreeMap::from([(GatewayId::new("gw").unwrap(), route)]);

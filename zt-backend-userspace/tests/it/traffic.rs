@@ -1,6 +1,8 @@
 //! What passes, and what does not.
 
-use crate::lab::{DNS, DNS6, Lab, PING, PING6, SERVER, SERVER6, WEB, address, socket};
+use zt_backend_userspace::{Gateway, GatewayConfig};
+
+use crate::lab::{DNS, DNS6, Lab, PING, PING6, SERVER, SERVER6, WEB, address, key, socket};
 use crate::packets::{echo_reply, echo_request, tcp, udp, unreachable};
 
 #[tokio::test]
@@ -39,5 +41,26 @@ async fn what_is_granted_passes_both_ways() {
         assert_eq!(lab.arrives().await, echo_request(near, far, 7, b"ping"));
         lab.reply(echo_reply(far, near, 7, b"ping")).await;
         assert_eq!(device.arrives().await, echo_reply(far, near, 7, b"ping"));
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_on_all_addresses_is_reached_by_both_families() {
+    for (listen, host) in
+        [("[::]:0", "127.0.0.1"), ("[::]:0", "::1"), ("[::1]:0", "::1"), ("0.0.0.0:0", "127.0.0.1")]
+    {
+        let lab = Lab::open().await;
+        let config =
+            GatewayConfig { private_key: key(201), listen: socket(listen), clock: lab.clock.clone() };
+        let (gateway, network) = Gateway::start(config).await.unwrap();
+        let mut lab = Lab { gateway, network, ..lab };
+        lab.gate(crate::lab::PATIENCE).await;
+        let local = if host == "::1" { "[::1]:0" } else { "127.0.0.1:0" };
+        let device = lab.device_at(1, &["10.99.0.2"], (local, host)).await;
+        lab.grant(&device, &[DNS]);
+        lab.converge().await;
+        let packet = udp(socket("10.99.0.2:1"), socket("10.100.5.10:5000"), b"there");
+        device.send(packet.clone()).await;
+        assert_eq!(lab.arrives().await, packet, "{listen} {host}");
     }
 }
