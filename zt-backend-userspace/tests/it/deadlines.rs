@@ -5,7 +5,7 @@ use std::time::Duration;
 use zt_core::backend::Backend as _;
 use zt_core::plan::{Add, Gate, Plan, Step, plan};
 
-use crate::lab::{DNS, Lab, OTHER, socket};
+use crate::lab::{DNS, Lab, OTHER, eventually, socket};
 use crate::packets::udp;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -35,9 +35,7 @@ async fn inv_l1_the_gate_closes_both_ways_when_the_lease_ends() {
     let (before, back_before) = (dropped(), back_dropped());
     device.send(udp(near, far, b"too late")).await;
     lab.reply(udp(far, near, b"too late")).await;
-    while dropped() == before || back_dropped() == back_before {
-        tokio::task::yield_now().await;
-    }
+    eventually(|| dropped() > before && back_dropped() > back_before).await;
     lab.gate(Duration::from_secs(60)).await;
     device.send(udp(near, far, b"new lease")).await;
     assert_eq!(lab.arrives().await, udp(near, far, b"new lease"));
@@ -70,9 +68,7 @@ async fn inv_l1_a_source_ends_when_its_session_does() {
     let lost = |lab: &Lab| lab.gateway.counts().from_devices.dropped.values().sum::<u64>();
     let before = lost(&lab);
     a.send(udp(a_port, far, b"too late")).await;
-    while lost(&lab) == before {
-        tokio::task::yield_now().await;
-    }
+    eventually(|| lost(&lab) > before).await;
     b.send(udp(b_port, far, b"lives on")).await;
     assert_eq!(lab.arrives().await, udp(b_port, far, b"lives on"));
     // a longer session opens the way again
@@ -113,9 +109,7 @@ async fn inv_l4_neither_a_delayed_lease_nor_a_repeated_plan_prolongs() {
     lab.gate(Duration::from_secs(60)).await;
     let counts = |lab: &Lab| lab.gateway.counts().to_devices;
     lab.reply(udp(socket("10.100.5.10:5000"), socket("10.99.0.2:40000"), b"too late")).await;
-    while counts(&lab).dropped.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    eventually(|| !counts(&lab).dropped.is_empty()).await;
     let reasons: Vec<_> = counts(&lab).dropped.into_keys().collect();
     assert_eq!(reasons, [zt_backend_userspace::filter::DropReason::Source]);
 }

@@ -226,6 +226,16 @@ impl Device {
     }
 }
 
+/// Waits until `happened`.
+pub(crate) async fn eventually(happened: impl Fn() -> bool) {
+    let waiting = async {
+        while !happened() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.expect("it should have happened");
+}
+
 pub(crate) async fn next(receiver: &mut mpsc::Receiver<Vec<u8>>) -> Vec<u8> {
     timeout(PATIENCE, receiver.recv()).await.expect("a packet should have come").expect("a live port")
 }

@@ -5,7 +5,7 @@ use zt_backend_userspace::{Gateway, GatewayConfig, StartError};
 use zt_core::backend::{Backend as _, BackendError};
 use zt_core::plan::{Gate, Plan};
 
-use crate::lab::{DNS, Lab, PATIENCE, key, socket};
+use crate::lab::{DNS, Lab, PATIENCE, eventually, key, socket};
 use crate::packets::udp;
 
 #[tokio::test]
@@ -57,12 +57,7 @@ async fn a_gateway_outlives_its_port() {
     let lost = |lab: &Lab| lab.gateway.counts().from_devices.dropped.values().sum::<u64>();
     let before = lost(&lab);
     device.send(udp(socket("10.99.0.2:40000"), socket("10.100.5.10:5000"), b"to nobody")).await;
-    let dropped = async {
-        while lost(&lab) == before {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, dropped).await.unwrap();
+    eventually(|| lost(&lab) > before).await;
     lab.converge().await;
     assert_eq!(lab.gateway.observe().await.unwrap().elements, lab.elements);
 }
