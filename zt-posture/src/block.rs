@@ -2,8 +2,10 @@
 
 use crate::sysroot::{ReadError, Sysroot};
 
-/// The most devices that are looked at; more, or a circle, is unclear.
+/// The most devices that are looked at; more is unclear.
 const MAX_DEVICES: usize = 64;
+/// The most devices that may lie one on the other; more, or a circle, is unclear.
+const MAX_LAYERS: usize = 16;
 
 /// The beginnings of the uuid of mappings that encrypt. `CRYPT-VERITY-` and `CRYPT-INTEGRITY-` are made by the same
 /// tools and do not.
@@ -38,18 +40,23 @@ enum Layer {
 
 /// Follows devices, each given by its directory in `/sys`, down to a layer that encrypts or to the bottom.
 pub(crate) fn examine(sysroot: &Sysroot, devices: Vec<String>) -> Encryption {
-    let mut pending = devices;
+    let mut pending: Vec<(String, usize)> = devices.into_iter().map(|device| (device, 1)).collect();
     let mut encrypted = None;
     let mut unclear = None;
     for _ in 0..MAX_DEVICES {
-        let Some(device) = pending.pop() else {
+        let Some((device, depth)) = pending.pop() else {
             let encrypted = encrypted.map(Encryption::Encrypted);
             let none = || Encryption::Unclear("no devices".into());
             return unclear.map(Encryption::Unclear).or(encrypted).unwrap_or_else(none);
         };
         match layer(sysroot, &device) {
             Ok(Layer::Encrypts(source)) => encrypted = Some(source),
-            Ok(Layer::On(below)) => pending.extend(below),
+            Ok(Layer::On(_)) if depth == MAX_LAYERS => {
+                unclear = Some(format!("more than {MAX_LAYERS} devices lie one on the other"));
+            }
+            Ok(Layer::On(below)) => {
+                pending.extend(below.into_iter().map(|device| (device, depth.saturating_add(1))));
+            }
             Ok(Layer::Bottom) => return Encryption::Plain(device),
             Err(reason) => unclear = Some(reason),
         }

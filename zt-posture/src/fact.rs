@@ -12,7 +12,7 @@ use crate::collector::{Collector, Finding};
 use crate::collectors::BUILT_IN;
 use crate::sysroot::Sysroot;
 
-/// The most characters of a source; the rest is cut off.
+/// The most characters of a source; the rest becomes `…`.
 const MAX_SOURCE_CHARS: usize = 400;
 
 /// Asks all of [`BUILT_IN`] about the machine whose files lie under `sysroot` (`/` for this one).
@@ -85,5 +85,10 @@ fn checked(kind: FactKind, finding: Finding) -> Finding {
 /// The text without what would garble a log.
 fn readable(text: &str) -> String {
     let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().map(shown).take(MAX_SOURCE_CHARS).collect()
+    let mut letters = text.chars().map(shown);
+    let mut kept: String = letters.by_ref().take(MAX_SOURCE_CHARS).collect();
+    if letters.next().is_some() {
+        kept.push('…');
+    }
+    kept
 }

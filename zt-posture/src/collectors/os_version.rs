@@ -33,6 +33,6 @@ impl Collector for OsVersion {
                 Err(error) => Finding::Unknown(format!("`{file}`: {error}")),
             };
         }
-        Finding::Unknown(format!("`{}` is missing", FILES.join("` and `")))
+        Finding::Unknown(format!("neither `{}` is there", FILES.join("` nor `")))
     }
 }

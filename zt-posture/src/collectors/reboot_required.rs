@@ -6,12 +6,12 @@ use crate::collector::{Collector, Finding};
 use crate::names;
 use crate::sysroot::Sysroot;
 
+const RUN: &str = "/run";
 const FLAG: &str = "/run/reboot-required";
 
-/// What sets the flag, on Debian and its kin: the hooks of unattended-upgrades and of update-notifier. Where there is
-/// none, that the flag is absent says nothing.
-const SETTERS: [&str; 2] =
-    ["/etc/kernel/postinst.d/unattended-upgrades", "/usr/share/update-notifier/notify-reboot-required"];
+// What sets the flag, on Debian and its kin. Where neither is installed, that the flag is absent says nothing.
+const UPGRADES: &str = "/etc/kernel/postinst.d/unattended-upgrades";
+const NOTIFIER: &str = "/usr/share/update-notifier/notify-reboot-required";
 
 pub(super) struct RebootRequired;
 
@@ -25,18 +25,20 @@ impl Collector for RebootRequired {
     }
 
     fn find(&self, sysroot: &Sysroot) -> Finding {
-        let exists = |path: &str| sysroot.exists(path).map_err(|error| Finding::Unknown(error.to_string()));
-        let look = || {
-            if exists(FLAG)? {
-                return Ok(Finding::fail(FactValue::Bool(true), FLAG));
-            }
-            for path in SETTERS {
-                if exists(path)? && exists("/run")? {
-                    return Ok(Finding::pass(FactValue::Bool(false), FLAG));
-                }
-            }
-            Ok(Finding::Unknown(format!("nothing is installed that would make `{FLAG}`")))
-        };
-        look().unwrap_or_else(|finding: Finding| finding)
+        look(sysroot).unwrap_or_else(Finding::Unknown)
     }
+}
+
+fn look(sysroot: &Sysroot) -> Result<Finding, String> {
+    let exists = |path: &str| sysroot.exists(path).map_err(|error| error.to_string());
+    if exists(FLAG)? {
+        return Ok(Finding::fail(FactValue::Bool(true), FLAG));
+    }
+    if !exists(UPGRADES)? && !exists(NOTIFIER)? {
+        return Err(format!("nothing is installed that would make `{FLAG}`"));
+    }
+    if !exists(RUN)? {
+        return Err(format!("`{RUN}` is missing"));
+    }
+    Ok(Finding::pass(FactValue::Bool(false), FLAG))
 }
