@@ -46,6 +46,11 @@ impl LocalGateway {
         self.wake_at
     }
 
+    /// The end of the last lease that it may have been given.
+    pub(super) const fn lease_end(&self) -> Timestamp {
+        self.lease_end
+    }
+
     /// Brings it to its desired state if it is not there, and renews its lease if that is due.
     pub(super) async fn advance<D: Decide>(&mut self, controller: &Controller<D>, clock: &dyn Clock) {
         let current = controller.desired(&self.id).map(|desired| desired.generation);

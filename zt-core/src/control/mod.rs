@@ -160,6 +160,11 @@ impl<D: Decide, L: EventLog, C: Clock> ControlPlane<D, L, C> {
         deadline.into_iter().chain(renewals).min().unwrap_or_else(|| self.clock.now().after(PATIENCE))
     }
 
+    /// When each attached gateway drops everything, if it is not given another lease.
+    pub fn access_ends(&self) -> impl Iterator<Item = (&GatewayId, Timestamp)> {
+        self.gateways.iter().map(|(id, gateway)| (id, gateway.lease_end()))
+    }
+
     /// The controller, to ask it things.
     #[must_use]
     pub const fn controller(&self) -> &Controller<D> {

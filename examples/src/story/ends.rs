@@ -1,0 +1,77 @@
+//! Sessions and leases end.
+
+use std::time::Duration;
+
+use zt_core::event::{Event, IdentityEvent};
+use zt_core::time::Timestamp;
+
+use super::cuts::{Cut, ENOUGH};
+use super::reach::millis;
+use super::stage::{Stage, StageError};
+use super::{Reach, Row};
+
+const EVER: Timestamp = Timestamp::from_millis(0);
+const SHORT: Duration = Duration::from_secs(2);
+
+pub(super) async fn identity_session_revoked_removes_peer(stage: &mut Stage) -> Result<Row, StageError> {
+    let cast = &stage.cast;
+    let (dana, devon) = (stage.device(&cast.dana)?, stage.device(&cast.devon)?);
+    let stream = stage.traffic.upload(&devon.stack, cast.staging);
+    let control = stage.traffic.upload(&dana.stack, cast.staging);
+    let cut = Cut { step: "identity-session-revoked-removes-peer", cut: &[&stream], control: &control };
+    let subject = cast.devon.subject.clone();
+    let revoked = Event::Identity(IdentityEvent::SessionRevoked { subject });
+    let mut row = cut.under(stage, stage.submit(revoked)).await?;
+    let peers = stage.peers().await;
+    if peers.contains(&devon.public_key) {
+        row.observed = Reach::Reachable;
+        row.note.push_str("; the peer is still there");
+    } else if !peers.contains(&dana.public_key) {
+        row.observed = Reach::Inconclusive;
+    }
+    Ok(row)
+}
+
+pub(super) async fn session_expires_on_its_deadline(stage: &mut Stage) -> Result<Row, StageError> {
+    let olga = stage.cast.olga.clone();
+    stage.log_in(&olga, SHORT).await?;
+    let ends_at = stage.session_end(&olga).await?;
+    let cast = &stage.cast;
+    let stream = stage.traffic.upload(&stage.device(&olga)?.stack, cast.grafana);
+    let control = stage.traffic.upload(&stage.device(&cast.dana)?.stack, cast.staging);
+    let cut = Cut { step: "session-expires-on-its-deadline", cut: &[&stream], control: &control };
+    let before = stream.meter.wait_delivered(EVER, ENOUGH).await;
+    let began = stage.now();
+    let after = cut.enough_after(ends_at).await;
+    let mut row = cut.judge(before && after, began, ends_at);
+    row.ms = stream.meter.last_delivery().map(|last| millis(last, ends_at));
+    row.note.push_str(" before the deadline");
+    Ok(row)
+}
+
+pub(super) async fn control_plane_silent_lease_ends_access(stage: &mut Stage) -> Result<Row, StageError> {
+    let stream = stage.traffic.upload(&stage.device(&stage.cast.dana)?.stack, stage.cast.staging);
+    let before = stream.meter.wait_delivered(EVER, ENOUGH).await;
+    stage.silence();
+    let (silent_at, ends_at) = (stage.now(), stage.access_ends().await);
+    let after = stream.meter.wait_sent(ends_at, ENOUGH).await;
+    let (late, sent) = (stream.meter.delivered_of_after(ends_at), stream.meter.sent_after(ends_at));
+    let last = stream.meter.last_delivery().unwrap_or(silent_at);
+    drop(stream);
+    stage.resume();
+    let control = stage.traffic.upload(&stage.device(&stage.cast.dana)?.stack, stage.cast.staging);
+    let alive = control.meter.wait_delivered(EVER, ENOUGH).await;
+    Ok(Row {
+        step: "control-plane-silent-lease-ends-access",
+        expected: Reach::Blocked,
+        observed: match (late, before && after && alive) {
+            (1.., _) => Reach::Reachable,
+            (0, true) => Reach::Blocked,
+            (0, false) => Reach::Inconclusive,
+        },
+        ms: Some(millis(silent_at, last)),
+        note: format!(
+            "{late} of {sent} records sent after the lease's end came; from silence to the last record"
+        ),
+    })
+}

@@ -1,0 +1,143 @@
+//! Who reaches what, and what nobody does.
+
+use std::net::SocketAddr;
+
+use zt_core::control::Clock as _;
+use zt_core::event::Event;
+use zt_core::time::Timestamp;
+
+use super::cast::Person;
+use super::stage::{Stage, StageError};
+use super::{Reach, Row, SESSION};
+
+/// How many records a control stream must deliver after a probe.
+const CONTROLS: usize = 20;
+
+/// When records are counted from if all of them count.
+const EVER: Timestamp = Timestamp::from_millis(0);
+
+pub(super) async fn developer_reaches_staging_api(stage: &mut Stage) -> Result<Row, StageError> {
+    let (dana, to, began) = (stage.cast.dana.clone(), stage.cast.staging, stage.now());
+    stage.log_in(&dana, SESSION).await?;
+    let mut row = reaches(stage, "developer-reaches-staging-api", &dana, to).await?;
+    row.ms = Some(millis(began, stage.now()));
+    row.note = "from login to the first byte at the server, handshake included".into();
+    Ok(row)
+}
+
+pub(super) async fn developer_blocked_from_neighbour_host(stage: &mut Stage) -> Result<Row, StageError> {
+    let (dana, to, control) = (stage.cast.dana.clone(), stage.cast.neighbour, stage.cast.staging);
+    blocked(stage, "developer-blocked-from-neighbour-host", &dana, [to, control]).await
+}
+
+pub(super) async fn developer_blocked_from_other_port(stage: &mut Stage) -> Result<Row, StageError> {
+    let (dana, to, control) = (stage.cast.dana.clone(), stage.cast.other_port, stage.cast.staging);
+    blocked(stage, "developer-blocked-from-other-port", &dana, [to, control]).await
+}
+
+pub(super) async fn operator_reaches_grafana(stage: &mut Stage) -> Result<Row, StageError> {
+    let (oscar, to) = (stage.cast.oscar.clone(), stage.cast.grafana);
+    stage.log_in(&oscar, SESSION).await?;
+    reaches(stage, "operator-reaches-grafana", &oscar, to).await
+}
+
+pub(super) async fn operator_reaches_prometheus(stage: &mut Stage) -> Result<Row, StageError> {
+    let (oscar, to) = (stage.cast.oscar.clone(), stage.cast.prometheus);
+    reaches(stage, "operator-reaches-prometheus", &oscar, to).await
+}
+
+pub(super) async fn operator_blocked_from_staging_api(stage: &mut Stage) -> Result<Row, StageError> {
+    let (oscar, to, control) = (stage.cast.oscar.clone(), stage.cast.staging, stage.cast.grafana);
+    blocked(stage, "operator-blocked-from-staging-api", &oscar, [to, control]).await
+}
+
+pub(super) async fn two_users_share_one_resource(stage: &mut Stage) -> Result<Row, StageError> {
+    let (dana, devon, to) = (stage.cast.dana.clone(), stage.cast.devon.clone(), stage.cast.staging);
+    stage.log_in(&devon, SESSION).await?;
+    let one = stage.traffic.upload(&stage.device(&dana)?.stack, to);
+    let two = stage.traffic.upload(&stage.device(&devon)?.stack, to);
+    let both =
+        one.meter.wait_delivered(EVER, CONTROLS).await && two.meter.wait_delivered(EVER, CONTROLS).await;
+    let now = stage.now();
+    let still =
+        one.meter.wait_delivered(now, CONTROLS).await && two.meter.wait_delivered(now, CONTROLS).await;
+    Ok(Row {
+        step: "two-users-share-one-resource",
+        expected: Reach::Reachable,
+        observed: if both && still { Reach::Reachable } else { Reach::Blocked },
+        ms: None,
+        note: "two devices, two streams to one address at the same time".into(),
+    })
+}
+
+pub(super) async fn policy_edit_applies_without_restart(stage: &mut Stage) -> Result<Row, StageError> {
+    const STEP: &str = "policy-edit-applies-without-restart";
+    let (dana, to, control) = (stage.cast.dana.clone(), stage.cast.prometheus, stage.cast.staging);
+    let before = blocked(stage, STEP, &dana, [to, control]).await?.observed;
+    let mut edited = stage.policy.clone();
+    edited.policies.insert("story.cedar".into(), EDIT.into());
+    let began = stage.now();
+    let _receipt = stage.submit(Event::PolicyLoaded(edited)).await?;
+    let mut row = reaches(stage, STEP, &dana, to).await?;
+    row.ms = Some(millis(began, stage.now()));
+    row.note = format!("{before:?} before the edit; from new text to the first byte").to_lowercase();
+    if before != Reach::Blocked {
+        row.observed = Reach::Inconclusive;
+    }
+    let _receipt = stage.submit(Event::PolicyLoaded(stage.policy.clone())).await?;
+    Ok(row)
+}
+
+const EDIT: &str = r#"
+@id("story-developers-reach-prometheus")
+permit (
+    principal in Zt::Group::"developers",
+    action == Zt::Action::"connect",
+    resource == Zt::Resource::"prometheus"
+);
+"#;
+
+/// Probes an address that is to be reached.
+async fn reaches(
+    stage: &Stage,
+    step: &'static str,
+    person: &Person,
+    to: SocketAddr,
+) -> Result<Row, StageError> {
+    let began = stage.now();
+    let probe = stage.traffic.upload(&stage.device(person)?.stack, to);
+    let came = probe.meter.wait_delivered(EVER, 1).await;
+    Ok(Row {
+        step,
+        expected: Reach::Reachable,
+        observed: if came { Reach::Reachable } else { Reach::Blocked },
+        ms: Some(millis(began, stage.now())),
+        note: "from the first packet to the first byte at the server".into(),
+    })
+}
+
+/// Probes an address that is not to be reached, and then one that is.
+async fn blocked(
+    stage: &Stage,
+    step: &'static str,
+    person: &Person,
+    [to, allowed]: [SocketAddr; 2],
+) -> Result<Row, StageError> {
+    let stack = &stage.device(person)?.stack;
+    let probe = stage.traffic.upload(stack, to);
+    let control = stage.traffic.upload(stack, allowed);
+    let alive = control.meter.wait_delivered(EVER, 1).await
+        && control.meter.wait_delivered(stage.traffic.clock.now(), CONTROLS).await;
+    let observed = match (probe.meter.delivered_of_after(EVER), alive) {
+        (1.., _) => Reach::Reachable,
+        (0, true) => Reach::Blocked,
+        (0, false) => Reach::Inconclusive,
+    };
+    let note = format!("{CONTROLS} records sent later on an allowed path came");
+    Ok(Row { step, expected: Reach::Blocked, observed, ms: None, note })
+}
+
+/// The milliseconds from one instant to another.
+pub(super) fn millis(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
+}

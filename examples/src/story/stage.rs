@@ -1,0 +1,324 @@
+//! The stage: a control plane, a gateway with a network behind it, and devices, all in this process.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::task::JoinHandle;
+use zt_backend_userspace::clock::HostClock;
+use zt_backend_userspace::{
+    Gateway, GatewayConfig, PacketPort, RoutesError, StartError, Tunnel, TunnelConfig,
+};
+use zt_core::backend::Backend;
+use zt_core::control::{Clock as _, ControlPlane, Receipt, SubmitError};
+use zt_core::desired::DeviceRoutes;
+use zt_core::device::{FactStatus, FactValue, PostureFact, Tier};
+use zt_core::directory::Directory;
+use zt_core::event::{Event, Login, PolicySource};
+use zt_core::grant::Refusal;
+use zt_core::id::{FactName, NameError, SessionId};
+use zt_core::identity::{Assurance, Mfa};
+use zt_core::key::{PrivateKey, PublicKey};
+use zt_core::log::{LogError, MemoryLog};
+use zt_core::time::Timestamp;
+use zt_policy::PolicyEngine;
+
+use crate::clock::AnchoredClock;
+use crate::netstack::{Answers, Stack};
+use crate::site_files::SiteFiles;
+
+use super::cast::{Cast, Person};
+use super::lan::Lan;
+use super::meter::Meters;
+use super::traffic::Traffic;
+
+/// The fact whose change the story plays; the others are those of this machine.
+pub const PLAYED_FACT: &str = "edr_running";
+
+type Control = ControlPlane<PolicyEngine, MemoryLog, AnchoredClock>;
+
+/// A gateway that runs.
+pub struct StartedGateway {
+    /// Its arm.
+    pub backend: Arc<dyn Backend>,
+    /// Its WireGuard key.
+    pub public_key: PublicKey,
+    /// Where it listens.
+    pub endpoint: SocketAddr,
+    /// The network behind it.
+    pub port: PacketPort,
+}
+
+impl StartedGateway {
+    /// Takes a gateway that was started.
+    pub fn new((gateway, port): (Gateway, PacketPort)) -> Self {
+        let (public_key, endpoint) = (gateway.public_key(), gateway.local_address());
+        Self { backend: Arc::new(gateway), public_key, endpoint, port }
+    }
+}
+
+/// What went wrong on the stage; none of it is the site's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The log or the controller refused an event.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// WireGuard did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A device could not take its routes over.
+    #[error(transparent)]
+    Routes(#[from] RoutesError),
+    /// A socket failed.
+    #[error(transparent)]
+    Socket(#[from] io::Error),
+    /// The system gave no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(getrandom::Error),
+    /// A name of the story is no name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A device without a session was to do something.
+    #[error("{0} has no session")]
+    NoSession(&'static str),
+}
+
+impl StageError {
+    /// Whether the site's texts are at fault.
+    #[must_use]
+    pub const fn is_bad_input(&self) -> bool {
+        matches!(
+            self,
+            Self::Submit(SubmitError::Refused(Refusal::Site(_) | Refusal::Policy(_) | Refusal::Cells(_)))
+        )
+    }
+}
+
+/// A device that is logged in.
+pub struct Device {
+    /// The session it holds.
+    pub session: SessionId,
+    /// Its WireGuard key.
+    pub public_key: PublicKey,
+    /// Its own address in the tunnel.
+    pub address: IpAddr,
+    /// TCP and UDP through its tunnel.
+    pub stack: Stack,
+    /// A way into its tunnel for packets of any kind.
+    pub raw: mpsc::Sender<Vec<u8>>,
+    tunnel: Tunnel,
+}
+
+/// Everything that runs.
+pub struct Stage {
+    /// Who and what the story is about.
+    pub cast: Cast,
+    /// The gateway's arm, to be observed.
+    pub backend: Arc<dyn Backend>,
+    /// The traffic of the run.
+    pub traffic: Traffic,
+    /// The policies in force.
+    pub policy: PolicySource,
+    control: Arc<Mutex<Control>>,
+    changed: Arc<Notify>,
+    devices: BTreeMap<&'static str, Device>,
+    facts: Vec<PostureFact>,
+    keeper: JoinHandle<()>,
+}
+
+impl Stage {
+    /// Sets the stage: loads the site, starts the gateway that `start` gives, and the network behind it.
+    ///
+    /// # Errors
+    /// If the site's texts are refused, or something cannot be started.
+    pub async fn set(
+        files: &SiteFiles,
+        (cast, directory): (Cast, &Directory),
+        facts: Vec<PostureFact>,
+        start: impl AsyncFnOnce(GatewayConfig) -> Result<StartedGateway, StartError>,
+    ) -> Result<Self, StageError> {
+        let clock = AnchoredClock::start();
+        let traffic = Traffic { meters: Arc::new(Meters::default()), clock };
+        let mut control = Control::open(PolicyEngine::new(), MemoryLog::default(), clock).await?;
+        let _site = control.submit(Event::SiteLoaded(files.site.clone())).await?;
+        let _policy = control.submit(Event::PolicyLoaded(files.policy.clone())).await?;
+        for event in directory.events() {
+            let _known = control.submit(event).await?;
+        }
+        let config =
+            GatewayConfig { private_key: random_key()?, listen: cast.endpoint, clock: Arc::new(HostClock) };
+        let StartedGateway { backend, public_key, endpoint, port } = start(config).await?;
+        let gateway = cast.gateway.clone();
+        let _enrolled = control.submit(Event::GatewayEnrolled { gateway, public_key, endpoint }).await?;
+        control.attach(cast.gateway.clone(), Arc::clone(&backend)).await;
+        let lan = Lan::start(port, traffic.clone());
+        cast.listeners().into_iter().for_each(|at| lan.listen(at));
+        lan.receive(cast.wiki_udp)?;
+        let (control, changed) = (Arc::new(Mutex::new(control)), Arc::new(Notify::new()));
+        let keeper = keep(&control, &changed);
+        let policy = files.policy.clone();
+        Ok(Self { cast, backend, traffic, policy, control, changed, devices: BTreeMap::new(), facts, keeper })
+    }
+
+    /// The controller's time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.traffic.clock.now()
+    }
+
+    /// Logs a person in on their device, which makes a new key, and brings the device's tunnel up.
+    ///
+    /// # Errors
+    /// If the login is refused or the tunnel does not start.
+    pub async fn log_in(&mut self, person: &Person, span: Duration) -> Result<(), StageError> {
+        self.report(person, true).await?;
+        let private_key = random_key()?;
+        let listen = SocketAddr::new(self.cast.endpoint.ip(), 0);
+        let (tunnel, port) = Tunnel::start(TunnelConfig { private_key, listen }).await?;
+        let (public_key, now) = (tunnel.public_key(), self.now());
+        let login = Login {
+            subject: person.subject.clone(),
+            device: person.device.clone(),
+            public_key,
+            assurance: Assurance { authenticated_at: now, mfa: Mfa::At(now), acr: String::new() },
+            ends_at: now.after(span),
+        };
+        let submission = self.control.lock().await.submit(Event::SessionStarted(login)).await?;
+        self.changed.notify_one();
+        let session = submission.outcome.started.ok_or(StageError::NoSession(person.name))?;
+        let routes = self.routes(session).await.ok_or(StageError::NoSession(person.name))?;
+        let address = routes.addresses.first().copied().ok_or(StageError::NoSession(person.name))?;
+        let raw = port.sender.clone();
+        let stack = Stack::start(port, Answers::On(&[address]));
+        tunnel.apply_routes(&routes).await?;
+        self.devices.insert(person.name, Device { session, public_key, address, stack, raw, tunnel });
+        Ok(())
+    }
+
+    /// Reports a device's posture: the facts of this machine, and the played one as told.
+    ///
+    /// # Errors
+    /// If the report is refused.
+    pub async fn report(&self, person: &Person, running: bool) -> Result<Receipt, StageError> {
+        let observed_at = self.now();
+        let played = PostureFact {
+            name: FactName::new(PLAYED_FACT)?,
+            status: if running { FactStatus::Pass } else { FactStatus::Fail },
+            value: FactValue::Bool(running),
+            source: "played by the story".into(),
+            tier: Tier::SelfAsserted,
+            observed_at,
+        };
+        let own = self.facts.iter().filter(|fact| fact.name != played.name).cloned();
+        let mut facts: Vec<_> = own.map(|fact| PostureFact { observed_at, ..fact }).collect();
+        facts.push(played);
+        self.submit(Event::PostureReported { device: person.device.clone(), facts }).await
+    }
+
+    /// Has an event take effect, and tells the devices of their new routes.
+    ///
+    /// # Errors
+    /// If the event is refused, or a device does not take its routes.
+    pub async fn submit(&self, event: Event) -> Result<Receipt, StageError> {
+        let receipt = self.control.lock().await.submit(event).await?.receipt;
+        self.changed.notify_one();
+        for device in self.devices.values() {
+            if let Some(routes) = self.routes(device.session).await {
+                device.tunnel.apply_routes(&routes).await?;
+            }
+        }
+        Ok(receipt)
+    }
+
+    /// The device of a person who has logged in.
+    ///
+    /// # Errors
+    /// If the person has not.
+    pub fn device(&self, person: &Person) -> Result<&Device, StageError> {
+        self.devices.get(person.name).ok_or(StageError::NoSession(person.name))
+    }
+
+    /// The routes that the controller gives to a session; `None` once it is over.
+    pub async fn routes(&self, session: SessionId) -> Option<DeviceRoutes> {
+        self.control.lock().await.controller().routes(session)
+    }
+
+    /// When a person's session ends.
+    ///
+    /// # Errors
+    /// If the person has none.
+    pub async fn session_end(&self, person: &Person) -> Result<Timestamp, StageError> {
+        let session = self.device(person)?.session;
+        let control = self.control.lock().await;
+        let session = control.controller().session(session).ok_or(StageError::NoSession(person.name))?;
+        Ok(session.ends_at)
+    }
+
+    /// The peers that the gateway really has.
+    pub async fn peers(&self) -> Vec<PublicKey> {
+        let observed = self.backend.observe().await;
+        observed.map(|observed| observed.elements.peers.into_keys().collect()).unwrap_or_default()
+    }
+
+    /// When the gateway drops everything, if it is not given another lease.
+    pub async fn access_ends(&self) -> Timestamp {
+        self.control.lock().await.access_ends().map(|(_, at)| at).max().unwrap_or_default()
+    }
+
+    /// Silences the control plane: nothing is renewed any more.
+    pub fn silence(&mut self) {
+        self.keeper.abort();
+    }
+
+    /// Lets the control plane go on.
+    pub fn resume(&mut self) {
+        self.keeper = keep(&self.control, &self.changed);
+    }
+}
+
+impl Device {
+    /// Has the device use other routes than it was told.
+    ///
+    /// # Errors
+    /// If WireGuard does not take them.
+    pub async fn use_routes(&self, routes: &DeviceRoutes) -> Result<(), StageError> {
+        Ok(self.tunnel.apply_routes(routes).await?)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+/// Keeps a control plane going: ticks at its deadlines, renewals in time.
+fn keep(control: &Arc<Mutex<Control>>, changed: &Arc<Notify>) -> JoinHandle<()> {
+    let (control, changed) = (Arc::clone(control), Arc::clone(changed));
+    tokio::spawn(async move {
+        loop {
+            let pause = {
+                let mut control = control.lock().await;
+                // A tick that the log does not take leaves the leases unrenewed; the next turn tries again.
+                let _ = control.advance().await;
+                control.wake_at().since(control.clock().now())
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause.max(Duration::from_millis(1))) => {}
+                () = changed.notified() => {}
+            }
+        }
+    })
+}
+
+fn random_key() -> Result<PrivateKey, StageError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(StageError::Random)?;
+    Ok(PrivateKey::from_bytes(bytes))
+}
