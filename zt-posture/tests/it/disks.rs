@@ -79,6 +79,10 @@ fn layers_are_followed_down() {
     disk("LVM alone", &lvm, "fail false: /sys/dev/block/253:1/slaves/sda2/..");
     let half = [root.as_str(), &volume, &luks, &plain, &on(1, "dm-0"), &on(1, "dm-2")];
     disk("one of two volumes is plain", &half, "fail false: /sys/dev/block/253:1/slaves/dm-2/slaves/sda1/..");
+    let hollow = device(2, Some("LVM-abcdef"));
+    let unclear = [root.as_str(), &volume, &luks, &hollow, &on(1, "dm-0"), &on(1, "dm-2")];
+    let reason = "unknown false: `/sys/dev/block/253:1/slaves/dm-2` is a mapping onto nothing";
+    disk("one of two volumes is not clear", &unclear, reason);
     let array = device(1, None) + &on(1, "dm-0");
     disk("an array on LUKS", &[&root, &array, &luks], "pass true: /sys/dev/block/253:1/slaves/dm-0/dm/uuid");
     let circle = [root.as_str(), &volume, &plain, &on(1, "dm-2"), &on(2, "dm-1"), &luks];
