@@ -39,7 +39,7 @@ impl Format {
             }
             Self::Table => {
                 let mark = if row.is_as_expected() { "ok" } else { "NO" };
-                let ms = row.ms.map(|ms| ms.to_string()).unwrap_or_default();
+                let ms = row.ms.map(|ms| format!("{ms:.2}")).unwrap_or_default();
                 let (expected, observed) = (word(row.expected), word(row.observed));
                 writeln!(out, "{mark} {:<42} {expected:<10} {observed:<12} {ms:>8}  {}", row.step, row.note)?;
             }

@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use zt_core::control::{Ended, Receipt};
 use zt_core::event::Event;
 use zt_core::time::Timestamp;
 
-use super::meter::Meter;
-use super::reach::millis;
 use super::stage::{Stage, StageError};
 use super::traffic::Sender;
-use super::{Reach, Row};
+use super::{Reach, Row, milliseconds};
 
 /// How many records must have come before a cut, and be sent after it.
 pub(super) const ENOUGH: usize = 100;
@@ -34,16 +33,18 @@ pub(super) async fn posture_degraded_cuts_established_flow(stage: &mut Stage) ->
 }
 
 pub(super) async fn posture_restored_returns_access(stage: &mut Stage) -> Result<Row, StageError> {
-    let began = stage.now();
+    let (from, began) = (stage.now(), Instant::now());
     let _receipt = stage.report(&stage.cast.dana, true).await?;
+    stage.push_routes().await?;
     let stream = stage.traffic.upload(&stage.device(&stage.cast.dana)?.stack, stage.cast.staging);
-    let came = stream.meter.wait_delivered(began, ENOUGH).await;
-    let first = stream.meter.first_delivery().unwrap_or(began);
+    let first = stream.meter.wait_delivered(from, 1).await;
+    let span = began.elapsed();
+    let came = first && stream.meter.wait_delivered(from, ENOUGH).await;
     Ok(Row {
         step: "posture-restored-returns-access",
         expected: Reach::Reachable,
         observed: if came { Reach::Reachable } else { Reach::Blocked },
-        ms: Some(millis(began, first)),
+        ms: Some(milliseconds(span)),
         note: "from the report to the first byte of a new connection".into(),
     })
 }
@@ -62,6 +63,7 @@ pub(super) async fn group_removed_cuts_only_that_resource(stage: &mut Stage) -> 
     let cut = Cut { step: "group-removed-cuts-only-that-resource", cut: &[&stream], control: &control };
     let row = cut.under(stage, stage.submit(without)).await?;
     let _receipt = stage.submit(claims(|_| true)).await?;
+    stage.push_routes().await?;
     Ok(row)
 }
 
@@ -81,31 +83,37 @@ impl Cut<'_> {
     ) -> Result<Row, StageError> {
         let mut before = self.control.meter.wait_delivered(EVER, ENOUGH).await;
         for sender in self.cut {
-            before &= sender.meter.wait_delivered(EVER, ENOUGH).await;
+            before = before && sender.meter.wait_delivered(EVER, ENOUGH).await;
         }
-        let began = stage.now();
+        if !before {
+            return Ok(self.judge(false, stage.now()));
+        }
+        let began = Instant::now();
         let receipt = act.await?;
+        let span = began.elapsed();
         let cuts: Vec<Timestamp> = receipt.iter().filter_map(|(_, ended)| cut_at(ended)).collect();
         let at = cuts.iter().copied().max().unwrap_or_else(|| stage.now());
         let after = self.enough_after(at).await;
-        Ok(self.judge(before && after && !cuts.is_empty(), began, at))
+        let mut row = self.judge(after && !cuts.is_empty(), at);
+        row.ms = Some(milliseconds(span));
+        row.note.push_str("; until every gateway had acknowledged");
+        Ok(row)
     }
 
     /// Whether enough was sent after `at` by every sender, and enough of the control's came.
     pub(super) async fn enough_after(&self, at: Timestamp) -> bool {
         let mut enough = self.control.meter.wait_delivered(at, ENOUGH).await;
         for sender in self.cut {
-            enough &= sender.meter.wait_sent(at, ENOUGH).await;
+            enough = enough && sender.meter.wait_sent(at, ENOUGH).await;
         }
         enough
     }
 
     /// What the counts show about a cut at `at`; `meaningful` says whether there was enough traffic to show anything.
-    pub(super) fn judge(&self, meaningful: bool, began: Timestamp, at: Timestamp) -> Row {
+    pub(super) fn judge(&self, meaningful: bool, at: Timestamp) -> Row {
         let meters = || self.cut.iter().map(|sender| sender.meter.as_ref());
         let late: usize = meters().map(|meter| meter.delivered_of_after(at)).sum();
         let sent: usize = meters().map(|meter| meter.sent_after(at)).sum();
-        let last = meters().filter_map(Meter::last_delivery).max();
         Row {
             step: self.step,
             expected: Reach::Blocked,
@@ -114,9 +122,9 @@ impl Cut<'_> {
                 (0, true) => Reach::Blocked,
                 (0, false) => Reach::Inconclusive,
             },
-            ms: last.map(|last| millis(began, last)),
+            ms: None,
             note: format!(
-                "{late} of {sent} records sent after the cut came, {} of the stream that goes on; to the last record",
+                "{late} of {sent} records sent after the cut came, {} of the stream that goes on",
                 self.control.meter.delivered_of_after(at)
             ),
         }

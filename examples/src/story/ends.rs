@@ -6,9 +6,8 @@ use zt_core::event::{Event, IdentityEvent};
 use zt_core::time::Timestamp;
 
 use super::cuts::{Cut, ENOUGH};
-use super::reach::millis;
 use super::stage::{Stage, StageError};
-use super::{Reach, Row};
+use super::{Reach, Row, milliseconds};
 
 const EVER: Timestamp = Timestamp::from_millis(0);
 const SHORT: Duration = Duration::from_secs(2);
@@ -41,11 +40,11 @@ pub(super) async fn session_expires_on_its_deadline(stage: &mut Stage) -> Result
     let control = stage.traffic.upload(&stage.device(&cast.dana)?.stack, cast.staging);
     let cut = Cut { step: "session-expires-on-its-deadline", cut: &[&stream], control: &control };
     let before = stream.meter.wait_delivered(EVER, ENOUGH).await;
-    let began = stage.now();
-    let after = cut.enough_after(ends_at).await;
-    let mut row = cut.judge(before && after, began, ends_at);
-    row.ms = stream.meter.last_delivery().map(|last| millis(last, ends_at));
-    row.note.push_str(" before the deadline");
+    stage.reach_instant(ends_at).await;
+    let after = before && cut.enough_after(ends_at).await;
+    let mut row = cut.judge(before && after, ends_at);
+    row.ms = stream.meter.last_delivery().map(|last| milliseconds(last.since(ends_at)));
+    row.note.push_str("; from the deadline to the last record");
     Ok(row)
 }
 
@@ -54,13 +53,14 @@ pub(super) async fn control_plane_silent_lease_ends_access(stage: &mut Stage) ->
     let before = stream.meter.wait_delivered(EVER, ENOUGH).await;
     stage.silence();
     let (silent_at, ends_at) = (stage.now(), stage.access_ends().await);
-    let after = stream.meter.wait_sent(ends_at, ENOUGH).await;
+    stage.reach_instant(ends_at).await;
+    let after = before && stream.meter.wait_sent(ends_at, ENOUGH).await;
     let (late, sent) = (stream.meter.delivered_of_after(ends_at), stream.meter.sent_after(ends_at));
     let last = stream.meter.last_delivery().unwrap_or(silent_at);
     drop(stream);
     stage.resume();
     let control = stage.traffic.upload(&stage.device(&stage.cast.dana)?.stack, stage.cast.staging);
-    let alive = control.meter.wait_delivered(EVER, ENOUGH).await;
+    let alive = after && control.meter.wait_delivered(EVER, ENOUGH).await;
     Ok(Row {
         step: "control-plane-silent-lease-ends-access",
         expected: Reach::Blocked,
@@ -69,7 +69,7 @@ pub(super) async fn control_plane_silent_lease_ends_access(stage: &mut Stage) ->
             (0, true) => Reach::Blocked,
             (0, false) => Reach::Inconclusive,
         },
-        ms: Some(millis(silent_at, last)),
+        ms: Some(milliseconds(last.since(silent_at))),
         note: format!(
             "{late} of {sent} records sent after the lease's end came; from silence to the last record"
         ),

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use zt_core::time::Timestamp;
 
 /// How long anything that should happen may take before it counts as not happening.
-pub const LIMIT: Duration = Duration::from_secs(10);
+pub const LIMIT: Duration = Duration::from_secs(3);
 
 /// One record: its number and when it was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,12 +80,6 @@ impl Meter {
     #[must_use]
     pub fn last_delivery(&self) -> Option<Timestamp> {
         lock(&self.delivered).iter().map(|(_, received_at)| *received_at).max()
-    }
-
-    /// When the first record came; `None` if none did.
-    #[must_use]
-    pub fn first_delivery(&self) -> Option<Timestamp> {
-        lock(&self.delivered).iter().map(|(_, received_at)| *received_at).min()
     }
 
     /// Waits until at least `count` records that were sent later than `at` have come; false if [`LIMIT`] passes first.

@@ -42,7 +42,7 @@ pub struct Row {
     pub observed: Reach,
     /// The time that was measured, in milliseconds; what it spans is said in `note`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ms: Option<u64>,
+    pub ms: Option<f64>,
     /// The counts behind it, in words.
     pub note: String,
 }
@@ -53,6 +53,11 @@ impl Row {
     pub fn is_as_expected(&self) -> bool {
         self.observed == self.expected
     }
+}
+
+/// A time in milliseconds, to the microsecond.
+fn milliseconds(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// Plays the whole story, one step after the other; `tell` hears of each step when it is over.

@@ -1,6 +1,7 @@
 //! Who reaches what, and what nobody does.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use zt_core::control::Clock as _;
 use zt_core::event::Event;
@@ -8,7 +9,7 @@ use zt_core::time::Timestamp;
 
 use super::cast::Person;
 use super::stage::{Stage, StageError};
-use super::{Reach, Row, SESSION};
+use super::{Reach, Row, SESSION, milliseconds};
 
 /// How many records a control stream must deliver after a probe.
 const CONTROLS: usize = 20;
@@ -17,10 +18,10 @@ const CONTROLS: usize = 20;
 const EVER: Timestamp = Timestamp::from_millis(0);
 
 pub(super) async fn developer_reaches_staging_api(stage: &mut Stage) -> Result<Row, StageError> {
-    let (dana, to, began) = (stage.cast.dana.clone(), stage.cast.staging, stage.now());
+    let (dana, to, began) = (stage.cast.dana.clone(), stage.cast.staging, Instant::now());
     stage.log_in(&dana, SESSION).await?;
     let mut row = reaches(stage, "developer-reaches-staging-api", &dana, to).await?;
-    row.ms = Some(millis(began, stage.now()));
+    row.ms = Some(milliseconds(began.elapsed()));
     row.note = "from login to the first byte at the server, handshake included".into();
     Ok(row)
 }
@@ -76,15 +77,17 @@ pub(super) async fn policy_edit_applies_without_restart(stage: &mut Stage) -> Re
     let before = blocked(stage, STEP, &dana, [to, control]).await?.observed;
     let mut edited = stage.policy.clone();
     edited.policies.insert("story.cedar".into(), EDIT.into());
-    let began = stage.now();
+    let began = Instant::now();
     let _receipt = stage.submit(Event::PolicyLoaded(edited)).await?;
+    stage.push_routes().await?;
     let mut row = reaches(stage, STEP, &dana, to).await?;
-    row.ms = Some(millis(began, stage.now()));
+    row.ms = Some(milliseconds(began.elapsed()));
     row.note = format!("{before:?} before the edit; from new text to the first byte").to_lowercase();
     if before != Reach::Blocked {
         row.observed = Reach::Inconclusive;
     }
     let _receipt = stage.submit(Event::PolicyLoaded(stage.policy.clone())).await?;
+    stage.push_routes().await?;
     Ok(row)
 }
 
@@ -104,14 +107,14 @@ async fn reaches(
     person: &Person,
     to: SocketAddr,
 ) -> Result<Row, StageError> {
-    let began = stage.now();
+    let began = Instant::now();
     let probe = stage.traffic.upload(&stage.device(person)?.stack, to);
     let came = probe.meter.wait_delivered(EVER, 1).await;
     Ok(Row {
         step,
         expected: Reach::Reachable,
         observed: if came { Reach::Reachable } else { Reach::Blocked },
-        ms: Some(millis(began, stage.now())),
+        ms: Some(milliseconds(began.elapsed())),
         note: "from the first packet to the first byte at the server".into(),
     })
 }
@@ -135,9 +138,4 @@ async fn blocked(
     };
     let note = format!("{CONTROLS} records sent later on an allowed path came");
     Ok(Row { step, expected: Reach::Blocked, observed, ms: None, note })
-}
-
-/// The milliseconds from one instant to another.
-pub(super) fn millis(from: Timestamp, to: Timestamp) -> u64 {
-    u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
 }

@@ -172,6 +172,11 @@ impl Stage {
         self.traffic.clock.now()
     }
 
+    /// Returns at an instant of the controller's time.
+    pub async fn reach_instant(&self, at: Timestamp) {
+        self.traffic.clock.sleep(at.since(self.now())).await;
+    }
+
     /// Logs a person in on their device, which makes a new key, and brings the device's tunnel up.
     ///
     /// # Errors
@@ -221,19 +226,27 @@ impl Stage {
         self.submit(Event::PostureReported { device: person.device.clone(), facts }).await
     }
 
-    /// Has an event take effect, and tells the devices of their new routes.
+    /// Has an event take effect at the gateway. No device is told: what ends access must not need their help.
     ///
     /// # Errors
-    /// If the event is refused, or a device does not take its routes.
+    /// If the event is refused.
     pub async fn submit(&self, event: Event) -> Result<Receipt, StageError> {
         let receipt = self.control.lock().await.submit(event).await?.receipt;
         self.changed.notify_one();
+        Ok(receipt)
+    }
+
+    /// Tells every device the routes that its session has by now.
+    ///
+    /// # Errors
+    /// If a device does not take its routes.
+    pub async fn push_routes(&self) -> Result<(), StageError> {
         for device in self.devices.values() {
             if let Some(routes) = self.routes(device.session).await {
-                device.tunnel.apply_routes(&routes).await?;
+                device.use_routes(&routes).await?;
             }
         }
-        Ok(receipt)
+        Ok(())
     }
 
     /// The device of a person who has logged in.
