@@ -1,6 +1,6 @@
 //! The event log: the only thing that has to be kept.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
@@ -21,6 +21,17 @@ pub trait EventLog: Send + Sync {
     /// # Errors
     /// If the log cannot be read.
     async fn read(&self, from: Seq, limit: usize) -> Result<Vec<Entry>, LogError>;
+}
+
+#[async_trait]
+impl<L: EventLog + ?Sized> EventLog for Arc<L> {
+    async fn append(&self, entry: &Entry) -> Result<(), LogError> {
+        self.as_ref().append(entry).await
+    }
+
+    async fn read(&self, from: Seq, limit: usize) -> Result<Vec<Entry>, LogError> {
+        self.as_ref().read(from, limit).await
+    }
 }
 
 /// Why a log failed.
