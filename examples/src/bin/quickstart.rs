@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use zt_backend_userspace::Gateway;
+use zt_backend_userspace::clock::AnchoredClock;
 use zt_core::control::Clock as _;
 use zt_core::directory::{Directory, DirectoryError};
 use zt_core::site::{Site, SiteError};
-use zt_examples::clock::AnchoredClock;
 use zt_examples::report::Format;
 use zt_examples::site_files::{FilesError, SiteFiles};
 use zt_examples::story::cast::{Cast, CastError};

@@ -145,8 +145,7 @@ impl Inner {
     /// Lets the stack work until it has nothing to do; returns when it wants to be called again.
     fn poll(&mut self) -> Option<Duration> {
         let Self { interface, sockets, wire, started, .. } = self;
-        let now = StackInstant::from(*started + started.elapsed());
-        let now = StackInstant::from_micros(now.total_micros());
+        let now = StackInstant::from_micros(i64::try_from(started.elapsed().as_micros()).unwrap_or(i64::MAX));
         while interface.poll(now, wire, sockets) == PollResult::SocketStateChanged {}
         interface.poll_delay(now, sockets).map(|delay| Duration::from_micros(delay.total_micros()))
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinHandle;
-use zt_backend_userspace::clock::HostClock;
+use zt_backend_userspace::clock::{AnchoredClock, HostClock};
 use zt_backend_userspace::{
     Gateway, GatewayConfig, PacketPort, RoutesError, StartError, Tunnel, TunnelConfig,
 };
@@ -26,7 +26,6 @@ use zt_core::log::{LogError, MemoryLog};
 use zt_core::time::Timestamp;
 use zt_policy::PolicyEngine;
 
-use crate::clock::AnchoredClock;
 use crate::netstack::{Answers, Stack};
 use crate::site_files::SiteFiles;
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use zt_backend_userspace::clock::AnchoredClock;
 use zt_core::control::Clock as _;
 
-use crate::clock::AnchoredClock;
 use crate::netstack::{Stack, TcpStream};
 
 use super::meter::{Meter, Meters, Record};
