@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use zt_core::backend::Backend as _;
 use zt_core::desired::Pair;
-use zt_core::id::RegionId;
+use zt_core::id::{RegionId, SessionId};
 use zt_core::net::Prefix;
 use zt_core::plan::{Add, Cut, Step};
 
@@ -159,4 +160,14 @@ async fn flows_of_an_ended_session_are_not_the_next_ones() {
     lab.arrives().await;
     lab.reply(udp(far(5_000), next, b"second session")).await;
     assert_eq!(device.arrives().await, udp(far(5_000), next, b"second session"));
+}
+
+#[tokio::test]
+async fn a_source_of_another_session_than_the_one_that_ends_sooner_is_ended() {
+    let mut lab = Lab::open().await;
+    let device = lab.device(1, &["10.99.0.2"], &[DNS]).await;
+    let mut sooner = lab.elements.sources[&device.addresses[0]];
+    sooner.session = SessionId(99);
+    lab.steps(vec![Step::Cut(Cut::SourceUntil(device.addresses[0], sooner))]).await;
+    assert!(lab.gateway.observe().await.unwrap().elements.sources.is_empty());
 }
