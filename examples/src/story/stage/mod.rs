@@ -1,32 +1,29 @@
 //! The stage: a control plane, a gateway with a network behind it, and devices, all in this process.
 
+mod device;
+mod error;
+
 use std::collections::BTreeMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 use zt_backend_userspace::clock::{AnchoredClock, HostClock};
-use zt_backend_userspace::{
-    Gateway, GatewayConfig, PacketPort, RoutesError, StartError, Tunnel, TunnelConfig,
-};
+use zt_backend_userspace::{Gateway, GatewayConfig, PacketPort, StartError};
 use zt_core::backend::Backend;
-use zt_core::control::{Clock as _, ControlPlane, Receipt, SubmitError};
+use zt_core::control::{Clock as _, ControlPlane, Receipt};
 use zt_core::desired::DeviceRoutes;
-use zt_core::device::{FactStatus, FactValue, PostureFact, Tier};
+use zt_core::device::PostureFact;
 use zt_core::directory::Directory;
-use zt_core::event::{Event, Login, PolicySource};
-use zt_core::grant::Refusal;
-use zt_core::id::{FactName, NameError, SessionId};
-use zt_core::identity::{Assurance, Mfa};
+use zt_core::event::{Event, PolicySource};
+use zt_core::id::SessionId;
 use zt_core::key::{PrivateKey, PublicKey};
-use zt_core::log::{LogError, MemoryLog};
+use zt_core::log::MemoryLog;
 use zt_core::time::Timestamp;
 use zt_policy::PolicyEngine;
 
-use crate::netstack::{Answers, Stack};
 use crate::site_files::SiteFiles;
 
 use super::cast::{Cast, Person};
@@ -34,8 +31,8 @@ use super::lan::Lan;
 use super::meter::Meters;
 use super::traffic::Traffic;
 
-/// The fact whose change the story plays; the others are those of this machine.
-pub const PLAYED_FACT: &str = "edr_running";
+pub use self::device::{Device, PLAYED_FACT};
+pub use self::error::StageError;
 
 type Control = ControlPlane<PolicyEngine, MemoryLog, AnchoredClock>;
 
@@ -57,61 +54,6 @@ impl StartedGateway {
         let (public_key, endpoint) = (gateway.public_key(), gateway.local_address());
         Self { backend: Arc::new(gateway), public_key, endpoint, port }
     }
-}
-
-/// What went wrong on the stage; none of it is the site's fault.
-#[derive(Debug, thiserror::Error)]
-pub enum StageError {
-    /// The log or the controller refused an event.
-    #[error(transparent)]
-    Submit(#[from] SubmitError),
-    /// The log failed.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// WireGuard did not start.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// A device could not take its routes over.
-    #[error(transparent)]
-    Routes(#[from] RoutesError),
-    /// A socket failed.
-    #[error(transparent)]
-    Socket(#[from] io::Error),
-    /// The system gave no random bytes.
-    #[error("no random bytes: {0}")]
-    Random(getrandom::Error),
-    /// A name of the story is no name.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// A device without a session was to do something.
-    #[error("{0} has no session")]
-    NoSession(&'static str),
-}
-
-impl StageError {
-    /// Whether the site's texts are at fault.
-    #[must_use]
-    pub const fn is_bad_input(&self) -> bool {
-        matches!(
-            self,
-            Self::Submit(SubmitError::Refused(Refusal::Site(_) | Refusal::Policy(_) | Refusal::Cells(_)))
-        )
-    }
-}
-
-/// A device that is logged in.
-pub struct Device {
-    /// The session it holds.
-    pub session: SessionId,
-    /// Its WireGuard key.
-    pub public_key: PublicKey,
-    /// Its own address in the tunnel.
-    pub address: IpAddr,
-    /// TCP and UDP through its tunnel.
-    pub stack: Stack,
-    /// A way into its tunnel for packets of any kind.
-    pub raw: mpsc::Sender<Vec<u8>>,
-    tunnel: Tunnel,
 }
 
 /// Everything that runs.
@@ -174,55 +116,6 @@ impl Stage {
     /// Returns at an instant of the controller's time.
     pub async fn reach_instant(&self, at: Timestamp) {
         self.traffic.clock.sleep(at.since(self.now())).await;
-    }
-
-    /// Logs a person in on their device, which makes a new key, and brings the device's tunnel up.
-    ///
-    /// # Errors
-    /// If the login is refused or the tunnel does not start.
-    pub async fn log_in(&mut self, person: &Person, span: Duration) -> Result<(), StageError> {
-        self.report(person, true).await?;
-        let private_key = random_key()?;
-        let listen = SocketAddr::new(self.cast.endpoint.ip(), 0);
-        let (tunnel, port) = Tunnel::start(TunnelConfig { private_key, listen }).await?;
-        let (public_key, now) = (tunnel.public_key(), self.now());
-        let login = Login {
-            subject: person.subject.clone(),
-            device: person.device.clone(),
-            public_key,
-            assurance: Assurance { authenticated_at: now, mfa: Mfa::At(now), acr: String::new() },
-            ends_at: now.after(span),
-        };
-        let submission = self.control.lock().await.submit(Event::SessionStarted(login)).await?;
-        self.changed.notify_one();
-        let session = submission.outcome.started.ok_or(StageError::NoSession(person.name))?;
-        let routes = self.routes(session).await.ok_or(StageError::NoSession(person.name))?;
-        let address = routes.addresses.first().copied().ok_or(StageError::NoSession(person.name))?;
-        let raw = port.sender.clone();
-        let stack = Stack::start(port, Answers::On(&[address]));
-        tunnel.apply_routes(&routes).await?;
-        self.devices.insert(person.name, Device { session, public_key, address, stack, raw, tunnel });
-        Ok(())
-    }
-
-    /// Reports a device's posture: the facts of this machine, and the played one as told.
-    ///
-    /// # Errors
-    /// If the report is refused.
-    pub async fn report(&self, person: &Person, running: bool) -> Result<Receipt, StageError> {
-        let observed_at = self.now();
-        let played = PostureFact {
-            name: FactName::new(PLAYED_FACT)?,
-            status: if running { FactStatus::Pass } else { FactStatus::Fail },
-            value: FactValue::Bool(running),
-            source: "played by the story".into(),
-            tier: Tier::SelfAsserted,
-            observed_at,
-        };
-        let own = self.facts.iter().filter(|fact| fact.name != played.name).cloned();
-        let mut facts: Vec<_> = own.map(|fact| PostureFact { observed_at, ..fact }).collect();
-        facts.push(played);
-        self.submit(Event::PostureReported { device: person.device.clone(), facts }).await
     }
 
     /// Has an event take effect at the gateway. No device is told: what ends access must not need their help.
@@ -291,16 +184,6 @@ impl Stage {
     /// Lets the control plane go on.
     pub fn resume(&mut self) {
         self.keeper = keep(&self.control, &self.changed);
-    }
-}
-
-impl Device {
-    /// Has the device use other routes than it was told.
-    ///
-    /// # Errors
-    /// If WireGuard does not take them.
-    pub async fn use_routes(&self, routes: &DeviceRoutes) -> Result<(), StageError> {
-        Ok(self.tunnel.apply_routes(routes).await?)
     }
 }
 
