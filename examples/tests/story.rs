@@ -8,9 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use zt_backend_userspace::{Gateway, GatewayConfig, StartError};
 use zt_core::backend::{Backend, BackendError};
-use zt_core::directory::Directory;
 use zt_core::plan::{Add, ObservedState, Plan, Step};
-use zt_core::site::Site;
 use zt_core::time::Timestamp;
 use zt_examples::site_files::SiteFiles;
 use zt_examples::story::cast::Cast;
@@ -22,9 +20,7 @@ async fn failures(
     start: impl AsyncFnOnce(GatewayConfig) -> Result<StartedGateway, StartError>,
 ) -> BTreeSet<&'static str> {
     let files = SiteFiles::embedded();
-    let site = Site::parse(&files.site).unwrap();
-    let directory = Directory::parse(&files.directory.0, &files.directory.1, &site).unwrap();
-    let cast = Cast::find(&site, &directory).unwrap();
+    let (cast, directory) = Cast::read(&files).unwrap();
     let mut stage = Stage::set(&files, (cast, &directory), Vec::new(), start).await.unwrap();
     let rows = play(&mut stage, |row| println!("{row:?}")).await.unwrap();
     assert_eq!(rows.len(), 16);

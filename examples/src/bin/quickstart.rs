@@ -8,8 +8,6 @@ use clap::Parser;
 use zt_backend_userspace::Gateway;
 use zt_backend_userspace::clock::AnchoredClock;
 use zt_core::control::Clock as _;
-use zt_core::directory::{Directory, DirectoryError};
-use zt_core::site::{Site, SiteError};
 use zt_examples::report::Format;
 use zt_examples::site_files::{FilesError, SiteFiles};
 use zt_examples::story::cast::{Cast, CastError};
@@ -39,10 +37,6 @@ enum Failure {
     #[error(transparent)]
     Files(#[from] FilesError),
     #[error(transparent)]
-    Site(#[from] SiteError),
-    #[error(transparent)]
-    Directory(#[from] DirectoryError),
-    #[error(transparent)]
     Cast(#[from] CastError),
     #[error(transparent)]
     Stage(#[from] StageError),
@@ -54,7 +48,7 @@ impl Failure {
     /// Whether the site is at fault, rather than this machine.
     fn is_bad_input(&self) -> bool {
         match self {
-            Self::Files(_) | Self::Site(_) | Self::Directory(_) | Self::Cast(_) => true,
+            Self::Files(_) | Self::Cast(_) => true,
             Self::Stage(error) => error.is_bad_input(),
             Self::Output(_) => false,
         }
@@ -76,10 +70,7 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<Vec<Row>, Failure> {
     let files = arguments.site.as_deref().map_or_else(|| Ok(SiteFiles::embedded()), SiteFiles::read)?;
-    let site = Site::parse(&files.site)?;
-    let (name, text) = &files.directory;
-    let directory = Directory::parse(name, text, &site)?;
-    let cast = Cast::find(&site, &directory)?;
+    let (cast, directory) = Cast::read(&files)?;
     let facts = zt_posture::collect(Path::new("/"), AnchoredClock::start().now());
     let format = if arguments.json { Format::Json } else { Format::Table };
     let mut out = io::stdout();

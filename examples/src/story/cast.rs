@@ -3,15 +3,23 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use zt_core::directory::Directory;
+use zt_core::directory::{Directory, DirectoryError};
 use zt_core::id::{DeviceId, GatewayId, ResourceId};
 use zt_core::identity::Subject;
 use zt_core::net::Protocol;
-use zt_core::site::Site;
+use zt_core::site::{Site, SiteError};
 
-/// What a site lacks for the story.
+use crate::site_files::SiteFiles;
+
+/// Why a site cannot play the story.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CastError {
+    /// `site.toml` is not valid.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// `directory.toml` is not valid.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
     /// A person is missing from the directory.
     #[error("directory.toml: the story needs a person named `{0}`")]
     Person(&'static str),
@@ -76,11 +84,18 @@ pub struct Cast {
 }
 
 impl Cast {
-    /// Finds everybody and everything.
+    /// Reads the texts of a site, all but the policies, and finds everybody and everything in them.
     ///
     /// # Errors
-    /// The first that the site lacks.
-    pub fn find(site: &Site, directory: &Directory) -> Result<Self, CastError> {
+    /// If a text is not valid, or the first that the site lacks.
+    pub fn read(files: &SiteFiles) -> Result<(Self, Directory), CastError> {
+        let site = Site::parse(&files.site)?;
+        let (name, text) = &files.directory;
+        let directory = Directory::parse(name, text, &site)?;
+        Ok((Self::find(&site, &directory)?, directory))
+    }
+
+    fn find(site: &Site, directory: &Directory) -> Result<Self, CastError> {
         let (gateway, declared) = site.gateways.iter().next().ok_or(CastError::Gateway)?;
         if !declared.endpoint.ip().is_loopback() || declared.endpoint.port() != 0 {
             return Err(CastError::Gateway);

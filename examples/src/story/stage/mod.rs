@@ -14,7 +14,7 @@ use zt_backend_userspace::clock::{AnchoredClock, HostClock};
 use zt_backend_userspace::{Gateway, GatewayConfig, PacketPort, StartError};
 use zt_core::backend::Backend;
 use zt_core::control::{Clock as _, ControlPlane, Receipt};
-use zt_core::desired::DeviceRoutes;
+use zt_core::desired::{DesiredState, DeviceRoutes};
 use zt_core::device::PostureFact;
 use zt_core::directory::Directory;
 use zt_core::event::{Event, PolicySource};
@@ -163,6 +163,11 @@ impl Stage {
         let control = self.control.lock().await;
         let session = control.controller().session(session).ok_or(StageError::NoSession(person.name))?;
         Ok(session.ends_at)
+    }
+
+    /// What the gateway is to have installed.
+    pub async fn desired(&self) -> Option<DesiredState> {
+        self.control.lock().await.controller().desired(&self.cast.gateway)
     }
 
     /// The peers that the gateway really has.
