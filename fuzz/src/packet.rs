@@ -1,0 +1,201 @@
+//! Inner packets, and what the filter makes of them.
+
+use std::cell::Cell as Flag;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use zt_backend_userspace::clock::ManualClock;
+use zt_backend_userspace::filter::{Direction, DropReason, Filter, Verdict};
+use zt_backend_userspace::packet::{Body, Message, Packet, parse};
+use zt_core::backend::Backend as _;
+use zt_core::desired::{Cell, Pair, Source};
+use zt_core::id::{Generation, RegionId, SessionEpoch, SessionId};
+use zt_core::key::{PrivateKey, PublicKey};
+use zt_core::net::{PortRange, Prefix, Protocol};
+use zt_core::plan::{Add, Cut, Plan, Step};
+use zt_core::testing::{self, FakeBackend, Payload, Side};
+use zt_core::time::{Anchor, BootInstant};
+
+use crate::example::START;
+
+/// So many packets are looked at.
+const PACKETS: usize = 64;
+
+/// Takes `bytes` for packets, one behind the other, each as long as its header says.
+///
+/// What is parsed is in the bytes. The filter judges each packet, in both directions, as a linear scan over the same
+/// rules does, and hands on only what it accepts; once its gate is closed that is nothing.
+pub fn body(mut bytes: &[u8]) {
+    let rules = rules();
+    let anchor = Anchor { at: START, boot: BootInstant::default() };
+    let filter = Filter::new(Arc::new(ManualClock::default()));
+    assert_eq!(filter.add(&rules.iter().collect::<Vec<_>>(), anchor), Ok(()));
+    let judge = FakeBackend::default();
+    let steps = rules.iter().cloned().map(Step::Add).collect();
+    let applied = judge.apply(&Plan { generation: Generation::default(), now: START, steps }).now_or_never();
+    assert_eq!(applied.map(|done| done.is_ok()), Some(true));
+    let mut packets = Vec::new();
+    while !bytes.is_empty() && packets.len() < PACKETS {
+        let (packet, rest) = bytes.split_at_checked(length(bytes)).unwrap_or((bytes, &[]));
+        packets.push(packet);
+        bytes = rest;
+    }
+    for bytes in &packets {
+        let parsed = parse(bytes);
+        if let Ok(packet) = &parsed {
+            check(bytes, packet);
+        }
+        for direction in [Direction::ToDevice, Direction::FromDevice] {
+            let expected = match &parsed {
+                Ok(packet) => judge.judge(&as_judged(packet, direction), START) == testing::Verdict::Accept,
+                Err(_) => false,
+            };
+            let verdict = pass(&filter, direction, bytes);
+            assert_eq!(verdict == Verdict::Accept, expected, "{verdict:?} {direction:?}: {parsed:?}");
+            if let Err(error) = parsed {
+                assert_eq!(verdict, Verdict::Drop(DropReason::Unparsed(error)));
+            }
+        }
+    }
+    filter.cut(&[&Cut::Gate], anchor);
+    for bytes in packets {
+        assert_ne!(pass(&filter, Direction::FromDevice, bytes), Verdict::Accept, "the gate is closed");
+    }
+}
+
+/// The filter's verdict, which is accept if and only if it handed the packet on.
+fn pass(filter: &Filter, direction: Direction, bytes: &[u8]) -> Verdict {
+    let forwarded = Flag::new(false);
+    let verdict = filter.pass(direction, bytes, || {
+        forwarded.set(true);
+        true
+    });
+    assert_eq!(forwarded.get(), verdict == Verdict::Accept);
+    verdict
+}
+
+/// One device with an address of each family, and one resource with some services of each.
+fn rules() -> Vec<Add> {
+    let until = START.after(Duration::from_mins(1));
+    let region = RegionId(1);
+    let ends: [(IpAddr, IpAddr); 2] = [
+        (Ipv4Addr::new(10, 99, 0, 2).into(), Ipv4Addr::new(10, 100, 5, 10).into()),
+        (
+            Ipv6Addr::new(0xfd99, 0, 0, 0, 0, 0, 0, 2).into(),
+            Ipv6Addr::new(0xfd10, 0, 0, 0, 0, 0, 0, 0x10).into(),
+        ),
+    ];
+    let mut rules = vec![Add::Peer(key()), Add::Gate(until)];
+    for (device, resource) in ends {
+        let addresses = Prefix::host(resource).range();
+        let services = [
+            (Protocol::Tcp, PortRange::single(443)),
+            (Protocol::Udp, PortRange { first: 1, last: 1_000 }),
+            (Protocol::Echo, PortRange::single(0)),
+        ];
+        let cells = services.map(|(protocol, ports)| Add::Cell(Cell { addresses, protocol, ports }, region));
+        rules.extend(cells);
+        rules.push(Add::AllowedIp(key(), Prefix::host(device)));
+        rules.push(Add::Source(device, Source { session: SessionId(1), epoch: SessionEpoch(0), until }));
+        rules.push(Add::Pair(Pair { source: device, region }));
+    }
+    rules
+}
+
+fn key() -> PublicKey {
+    PrivateKey::from_bytes([1; 32]).public_key()
+}
+
+/// The packet as the fake backend takes it.
+fn as_judged(packet: &Packet, direction: Direction) -> testing::Packet {
+    let side = match direction {
+        Direction::FromDevice => Side::Device(key()),
+        Direction::ToDevice => Side::Network,
+    };
+    let payload = match packet.body {
+        Body::Message(message) => payload(message),
+        Body::Error(quote) => Payload::Error {
+            source: quote.source,
+            destination: quote.destination,
+            payload: Box::new(payload(quote.message)),
+        },
+    };
+    testing::Packet { side, source: packet.source, destination: packet.destination, payload }
+}
+
+const fn payload(message: Message) -> Payload {
+    match message {
+        Message::Tcp { source, destination } => Payload::Tcp { source, destination },
+        Message::Udp { source, destination } => Payload::Udp { source, destination },
+        Message::EchoRequest { id } => Payload::EchoRequest { id },
+        Message::EchoReply { id } => Payload::EchoReply { id },
+    }
+}
+
+/// What the parser says is in the bytes.
+fn check(bytes: &[u8], packet: &Packet) {
+    assert_eq!(parse(bytes), Ok(*packet), "parsed again it differs");
+    assert_eq!(length(bytes), bytes.len(), "a packet that does not fill its bytes");
+    let (addresses, protocol, transport) = if packet.source.is_ipv4() {
+        assert_eq!(word(bytes, 6) & 0xbfff, 0, "a fragment");
+        let header = usize::from(byte(bytes, 0) & 0x0f).saturating_mul(4);
+        (bytes.get(12..20), byte(bytes, 9), header)
+    } else {
+        (bytes.get(8..40), byte(bytes, 6), 40)
+    };
+    let said = [packet.source, packet.destination].map(octets).concat();
+    assert_eq!(addresses, Some(&said[..]), "other addresses than in the header");
+    let echo = (byte(bytes, transport), word(bytes, transport.saturating_add(4)));
+    let ports = (word(bytes, transport), word(bytes, transport.saturating_add(2)));
+    match (protocol, packet.body) {
+        (_, Body::Error(quote)) => {
+            let families = [quote.source, quote.destination].map(|quoted| quoted.is_ipv4());
+            assert_eq!(families, [packet.source.is_ipv4(); 2], "a quote of the other family");
+        }
+        // behind extension headers, which are not walked here
+        (0 | 60, _) => assert!(packet.source.is_ipv6()),
+        (6, Body::Message(message)) => {
+            assert_eq!(message, Message::Tcp { source: ports.0, destination: ports.1 });
+        }
+        (17, Body::Message(message)) => {
+            assert_eq!(message, Message::Udp { source: ports.0, destination: ports.1 });
+        }
+        (protocol, Body::Message(message)) => {
+            let of = |kind: u8, id| match (protocol, kind) {
+                (1, 8) | (58, 128) => Some(Message::EchoRequest { id }),
+                (1, 0) | (58, 129) => Some(Message::EchoReply { id }),
+                _ => None,
+            };
+            assert_eq!(Some(message), of(echo.0, echo.1), "of protocol {protocol}");
+        }
+    }
+}
+
+/// How long a packet is by its own account; the rest of the bytes if it gives none.
+fn length(bytes: &[u8]) -> usize {
+    let said = match byte(bytes, 0) >> 4 {
+        4 => usize::from(word(bytes, 2)),
+        6 => usize::from(word(bytes, 4)).saturating_add(40),
+        _ => 0,
+    };
+    if said == 0 { bytes.len() } else { said }
+}
+
+/// The byte at a place; 0 behind the end.
+fn byte(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at).copied().unwrap_or(0)
+}
+
+/// The 16 bits at a place.
+fn word(bytes: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes([byte(bytes, at), byte(bytes, at.saturating_add(1))])
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    }
+}

@@ -1,0 +1,72 @@
+//! Replays the corpus: every file of every target.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails says so by panicking")]
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use zt_fuzz::TARGETS;
+
+/// What one file, and the whole corpus, may have at most.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+const MAX_CORPUS_BYTES: u64 = 1024 * 1024;
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// The names of the files in a folder, without their extensions.
+fn names(folder: &Path) -> BTreeSet<OsString> {
+    files(folder).iter().map(|path| path.file_stem().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_input_of_every_target_is_replayed() {
+    let mut bytes = 0;
+    for (name, body) in TARGETS {
+        let inputs = files(&folder("corpus").join(name));
+        assert!(!inputs.is_empty(), "no corpus for {name}");
+        for input in &inputs {
+            let size = fs::metadata(input).unwrap().len();
+            assert!(size <= MAX_FILE_BYTES, "{} has {size} bytes", input.display());
+            bytes += size;
+            // Shown if this one fails.
+            println!("{}", input.display());
+            body(&fs::read(input).unwrap());
+        }
+        println!("{name}: {} inputs", inputs.len());
+    }
+    assert!(bytes <= MAX_CORPUS_BYTES, "{bytes} bytes in all");
+}
+
+#[test]
+fn bodies_programs_and_corpora_have_the_same_names() {
+    let bodies: BTreeSet<OsString> = TARGETS.iter().map(|(name, _)| OsString::from(name)).collect();
+    assert_eq!(names(&folder("fuzz_targets")), bodies);
+    assert_eq!(names(&folder("corpus")), bodies);
+}
+
+/// The scripts do reach both verdicts, or the comparison would mean nothing.
+#[test]
+fn scripts_reach_both_verdicts() {
+    let tallies: Vec<_> = files(&folder("corpus/script"))
+        .iter()
+        .map(|input| zt_fuzz::script::play(&fs::read(input).unwrap()))
+        .collect();
+    let accepted: usize = tallies.iter().map(|tally| tally.accepted).sum();
+    let dropped: usize = tallies.iter().map(|tally| tally.dropped).sum();
+    let steps: usize = tallies.iter().map(|tally| tally.steps).sum();
+    println!("{accepted} packets accepted, {dropped} dropped, {steps} steps");
+    assert!(
+        accepted > 50 && dropped > 50 && steps > 500,
+        "{accepted} accepted, {dropped} dropped, {steps} steps"
+    );
+}
