@@ -42,10 +42,7 @@ pub(super) async fn session_expires_on_its_deadline(stage: &mut Stage) -> Result
     let before = stream.meter.wait_delivered(EVER, ENOUGH).await;
     stage.reach_instant(ends_at).await;
     let after = before && cut.enough_after(ends_at).await;
-    let mut row = cut.judge(before && after, ends_at);
-    row.ms = stream.meter.last_delivery().map(|last| milliseconds(last.since(ends_at)));
-    row.note.push_str("; from the deadline to the last record");
-    Ok(row)
+    Ok(cut.judge(before && after, ends_at))
 }
 
 pub(super) async fn control_plane_silent_lease_ends_access(stage: &mut Stage) -> Result<Row, StageError> {
