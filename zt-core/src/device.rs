@@ -1,6 +1,7 @@
 //! Devices, their addresses in the tunnel, and the facts we hold of their state.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
@@ -126,6 +127,16 @@ impl FactKind {
             Self::Bool => FactValue::Bool(false),
             Self::Long => FactValue::Long(0),
             Self::String => FactValue::String(String::new()),
+        }
+    }
+}
+
+impl fmt::Display for FactValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Long(value) => value.fmt(f),
+            Self::String(value) => write!(f, "{value:?}"),
         }
     }
 }

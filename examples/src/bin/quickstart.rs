@@ -84,7 +84,7 @@ async fn run(arguments: &Arguments) -> Result<Vec<Row>, Failure> {
         for fact in &facts {
             writeln!(
                 out,
-                "   {:<18} {:<12} {:?} ({})",
+                "   {:<18} {:<12} {} ({})",
                 fact.name,
                 fact.status.as_str(),
                 fact.value,
