@@ -46,6 +46,8 @@ pub struct Outcome {
     pub ended: BTreeMap<(SessionId, ResourceId), EndReason>,
     /// The gateways whose desired state changed, with its new generation.
     pub gateways: BTreeMap<GatewayId, Generation>,
+    /// How many group claims of an observed identity no declared group names.
+    pub ignored_claims: usize,
     /// How many (session, class) decisions were made.
     pub decisions: u64,
 }

@@ -316,3 +316,13 @@ fn two_writers_share_a_log() {
         })
     );
 }
+
+/// Claims that no group names are ignored and counted.
+#[test]
+fn unnamed_claims_are_counted() {
+    let mut world = World::new();
+    let claims = ["staff", "everyone", "vpn-users"].map(str::to_owned).into();
+    let observed = Event::IdentityObserved { subject: dana(), claims, attributes: [].into() };
+    let outcome = now(world.control.submit(observed)).unwrap().outcome;
+    assert_eq!(outcome.ignored_claims, 2);
+}

@@ -13,7 +13,7 @@ use crate::key::PublicKey;
 use crate::session::{EndReason, SessionState};
 
 use super::Controller;
-use super::state::{KeyOwner, Round, State};
+use super::state::{GatewayState, KeyOwner, Round, State};
 
 impl<D: Decide> Controller<D> {
     /// Lets an event take effect, up to the decisions that follow from it.
@@ -23,7 +23,7 @@ impl<D: Decide> Controller<D> {
             Event::SiteLoaded(source) => self.load_site(source, round),
             Event::PolicyLoaded(source) => self.load_policy(source, round),
             Event::GatewayEnrolled { gateway, public_key, endpoint } => {
-                state.enrol_gateway(gateway, *public_key, *endpoint)
+                state.enrol_gateway(gateway, (*public_key, *endpoint), round)
             }
             Event::IdentityObserved { subject, claims, attributes } => {
                 state.observe_identity(subject, claims, attributes, round);
@@ -54,8 +54,8 @@ impl State {
     fn enrol_gateway(
         &mut self,
         id: &GatewayId,
-        public_key: PublicKey,
-        endpoint: SocketAddr,
+        (public_key, endpoint): (PublicKey, SocketAddr),
+        round: &mut Round,
     ) -> Result<(), Refusal> {
         let declared = self.site.as_ref().ok_or(Refusal::NoSite)?.gateways.get(id);
         let fits = |declared: SocketAddr| {
@@ -76,6 +76,10 @@ impl State {
         }
         self.keys.insert(public_key, owner);
         gateway.enrolled = Some((public_key, endpoint));
+        gateway.was_enrolled = true;
+        if std::mem::take(&mut gateway.is_barred) {
+            round.moved.insert(id.clone());
+        }
         Ok(())
     }
 
@@ -86,7 +90,9 @@ impl State {
         attributes: &BTreeMap<String, AttributeValue>,
         round: &mut Round,
     ) {
-        let groups = self.site.as_ref().map(|site| site.groups_of(subject, claims)).unwrap_or_default();
+        let site = self.site.as_ref();
+        let groups = site.map(|site| site.groups_of(subject, claims)).unwrap_or_default();
+        round.outcome.ignored_claims = site.map_or(claims.len(), |site| site.ignored_claims(subject, claims));
         let account = self.identities.get(subject).map_or(Account::Enabled, |known| known.account);
         let identity = Identity {
             subject: subject.clone(),
@@ -107,6 +113,9 @@ impl State {
             IdentityEvent::AccountDisabled { subject } => (subject, Some(Account::Disabled)),
             IdentityEvent::AccountEnabled { subject } => (subject, Some(Account::Enabled)),
         };
+        if account == Some(Account::Disabled) && !self.identities.contains_key(subject) {
+            self.observe_identity(subject, &BTreeSet::new(), &BTreeMap::new(), round);
+        }
         let identity =
             self.identities.get_mut(subject).ok_or_else(|| Refusal::UnknownSubject(subject.clone()))?;
         identity.account = account.unwrap_or(identity.account);
@@ -124,7 +133,7 @@ impl State {
             return if same { Ok(()) } else { Err(Refusal::DeviceConflict(id.clone())) };
         }
         if let KeyBinding::Pinned(public_key) = key {
-            self.claim_key(public_key, id)?;
+            self.claim_key(public_key, (id, owner))?;
         }
         let device = Device {
             id: id.clone(),
@@ -162,28 +171,42 @@ impl State {
         if !facts.iter().all(|fact| names.insert(&fact.name)) {
             return Err(Refusal::MalformedReport(id.clone()));
         }
-        let known = facts.iter().filter(|fact| declared.contains_key(&fact.name));
-        device.facts.extend(known.map(|fact| (fact.name.clone(), fact.clone())));
+        let now = self.now;
+        for fact in facts.iter().filter(|fact| declared.contains_key(&fact.name)) {
+            let is_later =
+                |known: &PostureFact| fact.observed_at < known.observed_at && known.observed_at <= now;
+            if !device.facts.get(&fact.name).is_some_and(is_later) {
+                device.facts.insert(fact.name.clone(), fact.clone());
+            }
+        }
         if let Some(session) = self.session_of_device.get(id) {
             round.mark(*session, EndReason::Revoke);
         }
         Ok(())
     }
 
-    /// Binds a key to a device for ever, if it may have it.
-    pub(super) fn claim_key(&mut self, public_key: PublicKey, device: &DeviceId) -> Result<(), Refusal> {
-        self.check_key(public_key, device)?;
-        self.keys.insert(public_key, KeyOwner::Device(device.clone()));
+    /// Binds a key to a device and its owner for ever, if they may have it.
+    pub(super) fn claim_key(
+        &mut self,
+        public_key: PublicKey,
+        (device, owner): (&DeviceId, &Subject),
+    ) -> Result<(), Refusal> {
+        self.check_key(public_key, (device, owner))?;
+        self.keys.insert(public_key, KeyOwner::Device(device.clone(), owner.clone()));
         Ok(())
     }
 
-    /// Says that a key is this device's or nobody's, and was not revoked.
-    pub(super) fn check_key(&self, public_key: PublicKey, device: &DeviceId) -> Result<(), Refusal> {
+    /// Says that a key is that of this device under this owner, or nobody's, and was not revoked.
+    pub(super) fn check_key(
+        &self,
+        public_key: PublicKey,
+        (device, owner): (&DeviceId, &Subject),
+    ) -> Result<(), Refusal> {
         if self.revoked_keys.contains(&public_key) {
             return Err(Refusal::KeyRevoked(public_key));
         }
         match self.keys.get(&public_key) {
-            Some(KeyOwner::Device(owner)) if owner == device => Ok(()),
+            Some(KeyOwner::Device(known, person)) if (known, person) == (device, owner) => Ok(()),
             None => Ok(()),
             Some(_) => Err(Refusal::KeyTaken(public_key)),
         }
@@ -191,12 +214,26 @@ impl State {
 
     fn revoke_key(&mut self, public_key: PublicKey, round: &mut Round) {
         self.revoked_keys.insert(public_key);
-        let Some(KeyOwner::Device(device)) = self.keys.get(&public_key) else { return };
-        let session = self.session_of_device.get(device).and_then(|session| self.sessions.get(session));
-        if let Some(session) =
-            session.filter(|session| session.public_key == public_key).map(|session| session.id)
-        {
-            self.end_session(session, EndReason::Revoke, round);
+        match self.keys.get(&public_key) {
+            Some(KeyOwner::Device(device, _)) => {
+                let session = self.session_of_device.get(device).and_then(|id| self.sessions.get(id));
+                let session = session.filter(|session| session.public_key == public_key);
+                if let Some(session) = session.map(|session| session.id) {
+                    self.end_session(session, EndReason::Revoke, round);
+                }
+            }
+            Some(KeyOwner::Gateway(id)) => {
+                let gateway = self.gateways.get_mut(id);
+                let uses_it = |gateway: &&mut GatewayState| {
+                    gateway.enrolled.is_some_and(|(present, _)| present == public_key)
+                };
+                if let Some(gateway) = gateway.filter(uses_it) {
+                    gateway.enrolled = None;
+                    gateway.is_barred = true;
+                    round.moved.insert(id.clone());
+                }
+            }
+            None => {}
         }
     }
 }

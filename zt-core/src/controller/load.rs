@@ -47,7 +47,8 @@ impl<D: Decide> Controller<D> {
 }
 
 impl State {
-    /// The gateway groups of a new site, cut into regions, with nobody in them.
+    /// The gateway groups of a new site, cut into regions, with nobody in them; and those that are gone, since they may
+    /// come back and must not use their regions' ids again.
     fn emptied_groups(&self, site: &Site) -> Result<BTreeMap<GatewayGroupId, Artefacts>, Refusal> {
         let mut groups = BTreeMap::new();
         for gateway in site.gateways.values().map(|gateway| &gateway.group) {
@@ -57,10 +58,16 @@ impl State {
                 groups.insert(gateway.clone(), old.emptied(&cells));
             }
         }
+        for (id, gone) in
+            self.groups.iter().filter(|(id, _)| !site.gateways.values().any(|it| it.group == **id))
+        {
+            groups.insert(id.clone(), gone.emptied(&BTreeMap::new()));
+        }
         Ok(groups)
     }
 
     fn put_in_force(&mut self, site: Site, groups: BTreeMap<GatewayGroupId, Artefacts>, round: &mut Round) {
+        self.note_changes(round);
         let before: BTreeMap<_, _> =
             self.gateways.iter().map(|(id, gateway)| (id.clone(), self.elements(gateway))).collect();
         self.end_sessions_outside(&site.pools, round);
@@ -76,6 +83,9 @@ impl State {
             self.site.iter().flat_map(|site| site.windows.keys().cloned()).collect();
         old_windows.into_iter().for_each(|window| self.timers.stop(&Timer::Window(window)));
         self.open_windows.clear();
+        if let Some(earlier) = &self.site {
+            self.earlier_leases_end = self.earlier_leases_end.max(self.now.after(earlier.lease));
+        }
         let windows: Vec<WindowId> = site.windows.keys().cloned().collect();
         self.site = Some(site);
         windows.iter().for_each(|window| self.set_window(window, round.outcome.at));

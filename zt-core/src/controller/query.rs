@@ -97,6 +97,19 @@ impl<D: Decide> Controller<D> {
         })
     }
 
+    /// The instant by which every lease ends that any gateway may have been given by `now`.
+    #[must_use]
+    pub fn leases_end_by(&self, now: Timestamp) -> Timestamp {
+        let latest = self.site().map_or(now, |site| now.after(site.lease));
+        latest.max(self.state.earlier_leases_end)
+    }
+
+    /// Whether a gateway may have been given a lease: it has enrolled at some time.
+    #[must_use]
+    pub fn may_hold_lease(&self, gateway: &GatewayId) -> bool {
+        self.state.gateways.get(gateway).is_some_and(|gateway| gateway.was_enrolled)
+    }
+
     /// The place that the next entry has to have.
     #[must_use]
     pub const fn next_seq(&self) -> Seq {

@@ -26,7 +26,7 @@ impl State {
             present if present.iter().next().is_some() => present,
             _ => self.addresses.allocate(&pools, at).ok_or(Refusal::PoolExhausted)?,
         };
-        self.claim_key(login.public_key, &login.device)?;
+        self.claim_key(login.public_key, (&login.device, &login.subject))?;
         if let Some(present) = self.session_of_device.get(&login.device).copied() {
             self.end_session(present, EndReason::Revoke, round);
         }
@@ -68,7 +68,7 @@ impl State {
         if matches!(device.key, KeyBinding::Pinned(key) if key != login.public_key) {
             return Err(Refusal::KeyNotPinned(login.public_key));
         }
-        self.check_key(login.public_key, &login.device)
+        self.check_key(login.public_key, (&login.device, &login.subject))
     }
 
     /// Suspends or restores a session. Its grants stay as they are; gateways take its sources out or put them back.

@@ -40,12 +40,15 @@ pub(super) struct State {
     pub(super) groups: BTreeMap<GatewayGroupId, Artefacts>,
     pub(super) gateways: BTreeMap<GatewayId, GatewayState>,
     pub(super) timers: Wheel<Timer>,
+    /// By when every lease ends that was given under an earlier site.
+    pub(super) earlier_leases_end: Timestamp,
 }
 
 /// Whose a key is; a key never changes hands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KeyOwner {
-    Device(DeviceId),
+    /// A device, in the hands of one person: who had it before may still know the key.
+    Device(DeviceId, Subject),
     Gateway(GatewayId),
 }
 
@@ -57,6 +60,10 @@ pub(super) struct GatewayState {
     pub(super) generation: Generation,
     /// Its key and where it listens, once it has said so.
     pub(super) enrolled: Option<(PublicKey, SocketAddr)>,
+    /// Whether it ever was enrolled, and so may have been given a lease.
+    pub(super) was_enrolled: bool,
+    /// Whether its key was revoked; it is to install nothing then until it enrols with another one.
+    pub(super) is_barred: bool,
 }
 
 /// A deadline of the fold.
@@ -90,26 +97,36 @@ impl State {
             groups: BTreeMap::new(),
             gateways: BTreeMap::new(),
             timers: Wheel::new(),
+            earlier_leases_end: Timestamp::default(),
         }
     }
 
-    /// What a gateway is to have installed; nothing if the site does not declare it.
+    /// What a gateway is to have installed; nothing if the site does not declare it, or its key was revoked.
     pub(super) fn elements(&self, gateway: &GatewayState) -> Arc<Elements> {
-        let artefacts = gateway.group.as_ref().and_then(|group| self.groups.get(group));
+        let group = gateway.group.as_ref().filter(|_| !gateway.is_barred);
+        let artefacts = group.and_then(|group| self.groups.get(group));
         artefacts.map_or_else(Arc::default, |artefacts| Arc::clone(artefacts.elements()))
     }
 
-    /// Raises the generation of every gateway whose group changed in this round.
+    /// Raises the generation of every gateway to which something happened in this round.
     pub(super) fn settle(&mut self, round: &mut Round) {
-        let changed = self.groups.iter_mut().filter_map(|(id, artefacts)| artefacts.settle().then_some(id));
-        let changed: BTreeSet<_> = changed.cloned().collect();
-        for (id, gateway) in &mut self.gateways {
-            if round.moved.contains(id) || gateway.group.as_ref().is_some_and(|group| changed.contains(group))
-            {
+        self.note_changes(round);
+        for id in &round.moved {
+            if let Some(gateway) = self.gateways.get_mut(id) {
                 gateway.generation = gateway.generation.next();
                 round.outcome.gateways.insert(id.clone(), gateway.generation);
             }
         }
+    }
+
+    /// Notes the gateways whose group has changed since this was last asked.
+    pub(super) fn note_changes(&mut self, round: &mut Round) {
+        let changed = self.groups.iter_mut().filter_map(|(id, artefacts)| artefacts.settle().then_some(id));
+        let changed: BTreeSet<_> = changed.collect();
+        let concerned =
+            |gateway: &GatewayState| gateway.group.as_ref().is_some_and(|id| changed.contains(id));
+        let gateways = self.gateways.iter().filter(|(_, gateway)| concerned(gateway));
+        round.moved.extend(gateways.map(|(id, _)| id.clone()));
     }
 }
 
@@ -119,7 +136,7 @@ pub(super) struct Round {
     pub(super) outcome: Outcome,
     /// The sessions to decide again, with the reason to give for grants that end by it.
     pub(super) dirty: BTreeMap<SessionId, EndReason>,
-    /// The gateways that came, went or changed their group.
+    /// The gateways whose elements changed.
     pub(super) moved: BTreeSet<GatewayId>,
 }
 
@@ -134,6 +151,7 @@ impl Round {
             issued: Vec::new(),
             ended: BTreeMap::new(),
             gateways: BTreeMap::new(),
+            ignored_claims: 0,
             decisions: 0,
         };
         Self { outcome, dirty: BTreeMap::new(), moved: BTreeSet::new() }

@@ -159,6 +159,15 @@ impl Site {
         ranges.into_iter().collect()
     }
 
+    /// How many of a person's claims no declared group names; they have no effect.
+    #[must_use]
+    pub fn ignored_claims(&self, subject: &Subject, claims: &BTreeSet<String>) -> usize {
+        let names =
+            |claim: &Claim, value: &String| claim.issuer == *subject.issuer() && claim.value == *value;
+        let named = |value: &&String| self.groups.values().flatten().any(|claim| names(claim, value));
+        claims.iter().filter(|value| !named(value)).count()
+    }
+
     /// The declared groups that follow from a person's claims; claims that no group names are left out.
     #[must_use]
     pub fn groups_of(&self, subject: &Subject, claims: &BTreeSet<String>) -> BTreeSet<GroupId> {
