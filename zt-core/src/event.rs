@@ -63,7 +63,7 @@ pub enum Event {
         /// The device.
         device: DeviceId,
     },
-    /// Facts were found on a device; facts that are not named stay as they were.
+    /// Facts were found on a device; what is not named, or was found later than what is named here, stays as it was.
     PostureReported {
         /// The device.
         device: DeviceId,
@@ -87,7 +87,7 @@ pub enum Event {
         /// The session.
         session: SessionId,
     },
-    /// A key was revoked: it is never accepted again.
+    /// A key was revoked: it is never accepted again, and the device or gateway that uses it has nothing left.
     KeyRevoked {
         /// The key.
         public_key: PublicKey,
@@ -119,7 +119,7 @@ pub enum IdentityEvent {
         /// The person.
         subject: Subject,
     },
-    /// The account was disabled (RISC account-disabled).
+    /// The account was disabled (RISC account-disabled); this counts before anything else is known of the person.
     AccountDisabled {
         /// The person.
         subject: Subject,

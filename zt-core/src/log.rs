@@ -69,6 +69,7 @@ impl EventLog for MemoryLog {
 
     async fn read(&self, from: Seq, limit: usize) -> Result<Vec<Entry>, LogError> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(entries.iter().filter(|entry| entry.seq >= from).take(limit).cloned().collect())
+        let first = entries.partition_point(|entry| entry.seq < from);
+        Ok(entries.iter().skip(first).take(limit).cloned().collect())
     }
 }

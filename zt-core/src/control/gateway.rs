@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
@@ -17,10 +16,7 @@ use crate::plan::plan;
 use crate::time::{BootInstant, Timestamp};
 
 use super::receipt::Ended;
-use super::{Clock, PATIENCE};
-
-/// How soon a gateway that failed is tried again.
-const RETRY: Duration = Duration::from_millis(500);
+use super::{Clock, PATIENCE, RETRY};
 
 pub(super) struct LocalGateway {
     id: GatewayId,
@@ -35,9 +31,10 @@ pub(super) struct LocalGateway {
 }
 
 impl LocalGateway {
-    pub(super) fn new(id: GatewayId, backend: Arc<dyn Backend>) -> Self {
+    /// A gateway of which nothing is known but by when the lease ends that it may have from before.
+    pub(super) fn new(id: GatewayId, backend: Arc<dyn Backend>, lease_end: Timestamp) -> Self {
         let holder = LeaseHolder::new(id.clone());
-        let (nonce, lease_end, wake_at) = (Nonce::default(), Timestamp::default(), Timestamp::default());
+        let (nonce, wake_at) = (Nonce::default(), Timestamp::default());
         Self { id, backend, holder, nonce, installed: None, lease_end, wake_at }
     }
 
@@ -52,14 +49,41 @@ impl LocalGateway {
     }
 
     /// Brings it to its desired state if it is not there, and renews its lease if that is due.
-    pub(super) async fn advance<D: Decide>(&mut self, controller: &Controller<D>, clock: &dyn Clock) {
-        let current = controller.desired(&self.id).map(|desired| desired.generation);
-        if self.installed.is_none() || self.installed != current {
+    ///
+    /// A lease counts from `heard_at`: whatever was in the log by then is folded. Without it there is none.
+    pub(super) async fn advance<D: Decide>(
+        &mut self,
+        controller: &Controller<D>,
+        clock: &dyn Clock,
+        heard_at: Option<Timestamp>,
+    ) {
+        if self.is_behind(controller) || self.installed.is_none() {
             self.enforce(controller, clock).await;
         }
-        if self.wake_at <= clock.now() && self.installed.is_some() {
-            self.renew(controller, clock).await;
+        if self.wake_at <= clock.now() {
+            self.wake_at = clock.now().after(RETRY);
+            if let Some(heard_at) = heard_at.filter(|_| self.installed.is_some()) {
+                self.renew(controller, clock, heard_at).await;
+            }
         }
+    }
+
+    /// Whether it lacks something of its desired state, as far as is known.
+    fn is_behind<D: Decide>(&self, controller: &Controller<D>) -> bool {
+        controller.desired(&self.id).is_some_and(|desired| self.installed != Some(desired.generation))
+    }
+
+    /// Whether it may let something through that it should not, by an earlier change.
+    pub(super) fn owes<D: Decide>(&self, controller: &Controller<D>, clock: &dyn Clock) -> bool {
+        self.lease_end > clock.now() && self.is_behind(controller)
+    }
+
+    /// Has it catch up with earlier changes, unless it has failed just now.
+    pub(super) async fn settle<D: Decide>(&mut self, controller: &Controller<D>, clock: &dyn Clock) -> Ended {
+        if self.installed.is_none() && self.wake_at > clock.now() {
+            return Ended::Unreachable { access_ends_by: self.lease_end };
+        }
+        self.enforce(controller, clock).await
     }
 
     /// Brings it to its desired state.
@@ -68,10 +92,11 @@ impl LocalGateway {
         controller: &Controller<D>,
         clock: &dyn Clock,
     ) -> Ended {
+        self.installed = None;
         let Some(desired) = controller.desired(&self.id) else {
+            self.wake_at = clock.now().after(RETRY);
             return Ended::Unreachable { access_ends_by: self.lease_end };
         };
-        self.installed = None;
         let backend = &self.backend;
         let applied = within(clock, async {
             let steps = plan(&backend.observe().await?, &desired, clock.now());
@@ -91,16 +116,19 @@ impl LocalGateway {
     }
 
     /// Renews the lease. The controller's timeline is carried on by boot-time elapsed, so here it serves as boot clock.
-    async fn renew<D: Decide>(&mut self, controller: &Controller<D>, clock: &dyn Clock) {
+    ///
+    /// The backend counts from when it takes the plan, at the latest from when it has answered.
+    async fn renew<D: Decide>(&mut self, controller: &Controller<D>, clock: &dyn Clock, asked_at: Timestamp) {
         let boot = |at: Timestamp| BootInstant::from_millis(u64::try_from(at.as_millis()).unwrap_or(0));
         self.nonce = self.nonce.next();
-        let asked_at = clock.now();
         let request = self.holder.ask(self.nonce, boot(asked_at));
-        self.wake_at = asked_at.after(RETRY);
         let Ok(lease) = controller.lease(&request, asked_at) else { return };
         let Ok((open, _)) = self.holder.accept(&lease, boot(clock.now())) else { return };
-        self.lease_end = self.lease_end.max(lease.at.after(lease.remaining));
-        if let Some(Ok(())) = within(clock, self.backend.apply(&open)).await {
+        let (earlier, end) = (self.lease_end, lease.at.after(lease.remaining));
+        self.lease_end = earlier.max(end.after(PATIENCE));
+        let applied = within(clock, self.backend.apply(&open)).await;
+        self.lease_end = earlier.max(end.after(clock.now().since(open.now)));
+        if let Some(Ok(())) = applied {
             self.wake_at = asked_at.after(lease.remaining.checked_div(3).unwrap_or(RETRY));
         }
     }

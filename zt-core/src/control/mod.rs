@@ -37,6 +37,9 @@ pub trait Clock: Send + Sync {
 /// How long a gateway may take for one change before it counts as unreachable.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How soon a log that failed is tried again, and a gateway that did.
+const RETRY: Duration = Duration::from_millis(500);
+
 const CATCH_UP: usize = 1024;
 
 /// A log, a controller over it, and the gateways that run in this process.
@@ -48,6 +51,8 @@ pub struct ControlPlane<D, L, C> {
     log: L,
     clock: C,
     gateways: BTreeMap<GatewayId, LocalGateway>,
+    /// Before then it is no use trying again, since the log has failed.
+    pause_until: Timestamp,
 }
 
 /// What became of an event, at the controller and at the gateways.
@@ -101,7 +106,8 @@ impl<D: Decide, L: EventLog, C: Clock> ControlPlane<D, L, C> {
     /// # Errors
     /// If the log cannot be read.
     pub async fn open(decide: D, log: L, clock: C) -> Result<Self, LogError> {
-        let mut opened = Self { controller: Controller::new(decide), log, clock, gateways: BTreeMap::new() };
+        let (controller, pause_until) = (Controller::new(decide), Timestamp::default());
+        let mut opened = Self { controller, log, clock, gateways: BTreeMap::new(), pause_until };
         opened.catch_up().await?;
         Ok(opened)
     }
@@ -110,7 +116,8 @@ impl<D: Decide, L: EventLog, C: Clock> ControlPlane<D, L, C> {
     ///
     /// A gateway that fails at first is tried again by [`advance`](Self::advance).
     pub async fn attach(&mut self, gateway: GatewayId, backend: Arc<dyn Backend>) {
-        let attached = LocalGateway::new(gateway.clone(), backend);
+        let lease_end = self.controller.leases_end_by(self.clock.now());
+        let attached = LocalGateway::new(gateway.clone(), backend, lease_end);
         self.gateways.insert(gateway, attached);
         self.advance().await.ok();
     }
@@ -139,17 +146,29 @@ impl<D: Decide, L: EventLog, C: Clock> ControlPlane<D, L, C> {
         Ok(self.submit(revocation.into()).await?.receipt)
     }
 
-    /// Does what time asks for: handles deadlines, retries gateways that failed, renews leases.
+    /// Does what time asks for: handles deadlines, folds what others have logged, retries gateways that failed, renews
+    /// leases.
     ///
     /// # Errors
-    /// If a deadline is due and the log does not take the tick; leases are not renewed then.
+    /// If the log cannot be read, or a deadline is due and the log does not take the tick; leases are not renewed then.
     pub async fn advance(&mut self) -> Result<(), SubmitError> {
+        let heard = self.hear().await;
+        let (controller, clock, at) = (&self.controller, &self.clock, heard.as_ref().ok().copied());
+        join_all(self.gateways.values_mut().map(|gateway| gateway.advance(controller, clock, at))).await;
+        if heard.is_err() {
+            self.pause_until = self.clock.now().after(RETRY);
+        }
+        heard.map(|_| ())
+    }
+
+    /// Folds what is due by time and what others have logged; returns the instant before it last looked.
+    async fn hear(&mut self) -> Result<Timestamp, SubmitError> {
         if self.controller.next_deadline().is_some_and(|deadline| deadline.at <= self.clock.now()) {
             let _submission = self.submit(Event::Tick).await?;
         }
-        let (controller, clock) = (&self.controller, &self.clock);
-        join_all(self.gateways.values_mut().map(|gateway| gateway.advance(controller, clock))).await;
-        Ok(())
+        let at = self.clock.now();
+        self.catch_up().await?;
+        Ok(at)
     }
 
     /// When [`advance`](Self::advance) is due next.
@@ -157,7 +176,8 @@ impl<D: Decide, L: EventLog, C: Clock> ControlPlane<D, L, C> {
     pub fn wake_at(&self) -> Timestamp {
         let deadline = self.controller.next_deadline().map(|deadline| deadline.at);
         let renewals = self.gateways.values().map(LocalGateway::wake_at);
-        deadline.into_iter().chain(renewals).min().unwrap_or_else(|| self.clock.now().after(PATIENCE))
+        let first = deadline.into_iter().chain(renewals).min();
+        first.unwrap_or_else(|| self.clock.now().after(PATIENCE)).max(self.pause_until)
     }
 
     /// When each attached gateway drops everything, if it is not given another lease.
@@ -191,6 +211,9 @@ impl<D: Decide, L: EventLog, C: Clock> ControlPlane<D, L, C> {
                 Ok(()) => return Ok(self.controller.handle(&entry)),
                 Err(LogError::Conflict { next }) if next > entry.seq => {
                     self.catch_up().await?;
+                    if self.controller.next_seq() == entry.seq {
+                        return Err(LogError::Conflict { next }.into());
+                    }
                     entry.seq = self.controller.next_seq();
                 }
                 Err(error) => return Err(error.into()),
@@ -206,16 +229,34 @@ impl<D: Decide, L: EventLog, C: Clock> ControlPlane<D, L, C> {
                 return Ok(());
             }
             for entry in &entries {
-                let _outcome = self.controller.handle(entry);
+                let outcome = self.controller.handle(entry);
+                if let Some(refusal @ Refusal::OutOfOrder { .. }) = outcome.refusal {
+                    return Err(LogError::Storage(refusal.to_string()));
+                }
             }
         }
     }
 
+    /// Has the gateways carry out what changed. Those that owe something from before answer too; those of other
+    /// processes cannot, and have what is left of their leases.
     async fn enforce(&mut self, outcome: &Outcome) -> Receipt {
         let (controller, clock) = (&self.controller, &self.clock);
-        let concerned = self.gateways.iter_mut().filter(|(id, _)| outcome.gateways.contains_key(*id));
-        let cuts =
-            concerned.map(async |(id, gateway)| (id.clone(), gateway.enforce(controller, clock).await));
-        Receipt::new(join_all(cuts).await.into_iter().collect())
+        let elsewhere = outcome.gateways.keys().filter(|id| !self.gateways.contains_key(*id));
+        let access_ends_by = controller.leases_end_by(clock.now());
+        let elsewhere = elsewhere.filter(|id| controller.may_hold_lease(id));
+        let mut ended: BTreeMap<GatewayId, Ended> =
+            elsewhere.map(|id| (id.clone(), Ended::Unreachable { access_ends_by })).collect();
+        let answers = self.gateways.iter_mut().filter_map(|(id, gateway)| {
+            let concerned = outcome.gateways.contains_key(id);
+            (concerned || gateway.owes(controller, clock)).then(async move || {
+                let answer = match concerned {
+                    true => gateway.enforce(controller, clock).await,
+                    false => gateway.settle(controller, clock).await,
+                };
+                (id.clone(), answer)
+            })
+        });
+        ended.extend(join_all(answers).await);
+        Receipt::new(ended)
     }
 }

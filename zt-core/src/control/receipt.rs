@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 
 use super::Clock;
 
-/// What each gateway that a change concerns has said to it.
+/// What each gateway that a change concerns has said to it, and each that had not carried out an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Receipt {
     gateways: BTreeMap<GatewayId, Ended>,
@@ -21,7 +21,7 @@ pub enum Ended {
         /// When the acknowledgement came.
         at: Timestamp,
     },
-    /// The gateway has not answered. It drops everything at the end of its lease.
+    /// The gateway has not answered, or is not attached here. It drops everything at the end of its lease.
     Unreachable {
         /// The end of the last lease that it can have.
         access_ends_by: Timestamp,

@@ -58,11 +58,9 @@ impl State {
                 groups.insert(gateway.clone(), old.emptied(&cells));
             }
         }
-        for (id, gone) in
-            self.groups.iter().filter(|(id, _)| !site.gateways.values().any(|it| it.group == **id))
-        {
-            groups.insert(id.clone(), gone.emptied(&BTreeMap::new()));
-        }
+        let gone = self.groups.iter().filter(|(id, _)| !groups.contains_key(*id));
+        let gone: Vec<_> = gone.map(|(id, gone)| (id.clone(), gone.emptied(&BTreeMap::new()))).collect();
+        groups.extend(gone);
         Ok(groups)
     }
 
