@@ -1,9 +1,9 @@
 //! What is in force: one bundle, compiled for one site.
 
 use cedar_policy::Schema;
-use zt_core::decide::{PolicyError, PolicyVersion, ResourceClasses, ResourceIndex};
+use zt_core::decide::{PolicyError, PolicyVersion, ResourceClasses};
 use zt_core::event::PolicySource;
-use zt_core::site::{Resource, Site};
+use zt_core::site::{Resource, ResourceIndex, Site};
 
 use crate::entities::{Family, Names, resource};
 use crate::policies::{self, Policies};

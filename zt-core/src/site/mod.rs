@@ -16,7 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::decide::ResourceIndex;
+use serde::{Deserialize, Serialize};
+
 use crate::device::FactKind;
 use crate::id::{FactName, GatewayGroupId, GatewayId, GroupId, Issuer, ResourceId, SegmentId, WindowId};
 use crate::identity::{AttributeValue, Subject};
@@ -124,6 +125,11 @@ pub struct Resource {
     /// What else is known, for policies that ask for it.
     pub attributes: BTreeMap<String, AttributeValue>,
 }
+
+/// A resource, by its place in [`Site::resources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ResourceIndex(pub u32);
 
 impl Site {
     /// All resources, in the order of their ids.

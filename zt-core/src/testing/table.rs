@@ -2,10 +2,10 @@
 
 use crate::decide::{
     ClassId, Decide, Decision, DecisionSink, DenyCause, Effect, PolicyError, PolicyIndex, PolicyVersion,
-    ResourceClasses, ResourceIndex, SessionFacts, Validity,
+    ResourceClasses, SessionFacts, Validity,
 };
 use crate::event::PolicySource;
-use crate::site::Site;
+use crate::site::{ResourceIndex, Site};
 
 /// Permits whoever is in a group to reach a resource; a line `group resource` for each permit.
 #[derive(Debug, Default)]

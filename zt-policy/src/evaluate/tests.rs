@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
 
 use cedar_policy::{Policy, PolicySet};
-use zt_core::decide::ResourceIndex;
 use zt_core::device::{Device, DeviceAddresses, KeyBinding};
 use zt_core::event::{PolicySource, SiteSource};
 use zt_core::id::{DeviceId, Issuer, SessionEpoch, SessionId};
 use zt_core::identity::{Account, Assurance, Identity, Mfa, Subject};
 use zt_core::key::PrivateKey;
 use zt_core::session::{Session as Login, SessionState};
+use zt_core::site::ResourceIndex;
 use zt_core::site::Site;
 use zt_core::time::Timestamp;
 

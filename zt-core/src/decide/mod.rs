@@ -1,18 +1,16 @@
 //! The seam between the fold and a policy engine.
 
-use std::collections::BTreeSet;
+mod facts;
+
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::device::{Device, FactStatus, FactValue, Tier};
 use crate::event::PolicySource;
-use crate::id::{FactName, WindowId};
-use crate::identity::Identity;
-use crate::session::Session;
-use crate::site::{FactDeclaration, Site};
+use crate::site::{ResourceIndex, Site};
 use crate::time::Timestamp;
+
+pub use facts::{FactView, SessionFacts};
 
 /// A policy engine: set-valued, synchronous, and without facts of its own.
 ///
@@ -70,11 +68,6 @@ impl fmt::Debug for PolicyVersion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PolicyIndex(pub u32);
-
-/// A resource, by its place in [`Site::resources`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ResourceIndex(pub u32);
 
 /// A class of resources that no policy in force tells apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -163,91 +156,5 @@ impl Validity {
             (Self::Unlimited, validity) | (validity, Self::Unlimited) => validity,
             (Self::Until(one), Self::Until(two)) => Self::Until(one.min(two)),
         }
-    }
-}
-
-/// What is known about a session at the instant of a decision, borrowed from the controller.
-#[derive(Debug, Clone, Copy)]
-pub struct SessionFacts<'a> {
-    /// The instant.
-    pub now: Timestamp,
-    /// The person.
-    pub identity: &'a Identity,
-    /// The device, with the facts last reported.
-    pub device: &'a Device,
-    /// The session.
-    pub session: &'a Session,
-    /// The windows that are open.
-    pub open_windows: &'a BTreeSet<WindowId>,
-    /// The site in force.
-    pub site: &'a Site,
-}
-
-/// What holds of one declared fact at the instant of a decision.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FactView<'a> {
-    /// Which fact.
-    pub name: &'a FactName,
-    /// Its status; [`FactStatus::Unknown`] if it is absent, stale, from the future or of the wrong kind.
-    pub status: FactStatus,
-    /// Its value; the kind's zero value if the status is unknown.
-    pub value: FactValue,
-    /// Where it was found, or why there is none.
-    pub source: &'a str,
-    /// How hard it would be to fake; [`Tier::SelfAsserted`] if unknown.
-    pub tier: Tier,
-    /// How old it is; [`FactView::AGE_UNKNOWN`] if unknown.
-    pub age: Duration,
-}
-
-impl FactView<'_> {
-    /// The age of a fact that is not known: a hundred years, more than any policy allows.
-    pub const AGE_UNKNOWN: Duration = Duration::from_hours(100 * 365 * 24);
-}
-
-impl<'a> SessionFacts<'a> {
-    /// What holds of every fact that the site declares, in the order of their names.
-    pub fn posture(&self) -> impl Iterator<Item = FactView<'a>> {
-        let (device, now) = (self.device, self.now);
-        self.site.facts.iter().map(move |(name, declaration)| view(name, declaration, device, now))
-    }
-}
-
-fn view<'a>(
-    name: &'a FactName,
-    declaration: &FactDeclaration,
-    device: &'a Device,
-    now: Timestamp,
-) -> FactView<'a> {
-    let unknown = |source| FactView {
-        name,
-        status: FactStatus::Unknown,
-        value: declaration.kind.zero(),
-        source,
-        tier: Tier::SelfAsserted,
-        age: FactView::AGE_UNKNOWN,
-    };
-    let Some(fact) = device.facts.get(name) else { return unknown("never reported") };
-    if fact.value.kind() != declaration.kind {
-        return unknown("value of the wrong kind");
-    }
-    if fact.observed_at > now {
-        return unknown("observed in the future");
-    }
-    if fact.observed_at.after(declaration.max_age) <= now {
-        return unknown("stale");
-    }
-    match fact.status {
-        FactStatus::Unknown | FactStatus::Unsupported => {
-            FactView { status: fact.status, ..unknown(&fact.source) }
-        }
-        FactStatus::Pass | FactStatus::Fail => FactView {
-            name,
-            status: fact.status,
-            value: fact.value.clone(),
-            source: &fact.source,
-            tier: fact.tier,
-            age: now.since(fact.observed_at),
-        },
     }
 }

@@ -1,0 +1,97 @@
+//! What a decision rests on, borrowed from the controller.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::device::{Device, FactStatus, FactValue, Tier};
+use crate::id::{FactName, WindowId};
+use crate::identity::Identity;
+use crate::session::Session;
+use crate::site::{FactDeclaration, Site};
+use crate::time::Timestamp;
+
+/// What is known about a session at the instant of a decision, borrowed from the controller.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionFacts<'a> {
+    /// The instant.
+    pub now: Timestamp,
+    /// The person.
+    pub identity: &'a Identity,
+    /// The device, with the facts last reported.
+    pub device: &'a Device,
+    /// The session.
+    pub session: &'a Session,
+    /// The windows that are open.
+    pub open_windows: &'a BTreeSet<WindowId>,
+    /// The site in force.
+    pub site: &'a Site,
+}
+
+/// What holds of one declared fact at the instant of a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactView<'a> {
+    /// Which fact.
+    pub name: &'a FactName,
+    /// Its status; [`FactStatus::Unknown`] if it is absent, stale, from the future or of the wrong kind.
+    pub status: FactStatus,
+    /// Its value; the kind's zero value if the status is unknown.
+    pub value: FactValue,
+    /// Where it was found, or why there is none.
+    pub source: &'a str,
+    /// How hard it would be to fake; [`Tier::SelfAsserted`] if unknown.
+    pub tier: Tier,
+    /// How old it is; [`FactView::AGE_UNKNOWN`] if unknown.
+    pub age: Duration,
+}
+
+impl FactView<'_> {
+    /// The age of a fact that is not known: a hundred years, more than any policy allows.
+    pub const AGE_UNKNOWN: Duration = Duration::from_hours(100 * 365 * 24);
+}
+
+impl<'a> SessionFacts<'a> {
+    /// What holds of every fact that the site declares, in the order of their names.
+    pub fn posture(&self) -> impl Iterator<Item = FactView<'a>> {
+        let (device, now) = (self.device, self.now);
+        self.site.facts.iter().map(move |(name, declaration)| view(name, declaration, device, now))
+    }
+}
+
+fn view<'a>(
+    name: &'a FactName,
+    declaration: &FactDeclaration,
+    device: &'a Device,
+    now: Timestamp,
+) -> FactView<'a> {
+    let unknown = |source| FactView {
+        name,
+        status: FactStatus::Unknown,
+        value: declaration.kind.zero(),
+        source,
+        tier: Tier::SelfAsserted,
+        age: FactView::AGE_UNKNOWN,
+    };
+    let Some(fact) = device.facts.get(name) else { return unknown("never reported") };
+    if fact.value.kind() != declaration.kind {
+        return unknown("value of the wrong kind");
+    }
+    if fact.observed_at > now {
+        return unknown("observed in the future");
+    }
+    if fact.observed_at.after(declaration.max_age) <= now {
+        return unknown("stale");
+    }
+    match fact.status {
+        FactStatus::Unknown | FactStatus::Unsupported => {
+            FactView { status: fact.status, ..unknown(&fact.source) }
+        }
+        FactStatus::Pass | FactStatus::Fail => FactView {
+            name,
+            status: fact.status,
+            value: fact.value.clone(),
+            source: &fact.source,
+            tier: fact.tier,
+            age: now.since(fact.observed_at),
+        },
+    }
+}
