@@ -203,7 +203,7 @@ impl World {
     pub(crate) fn ask(&self, resource: &str) -> Answer {
         let index =
             self.site.resources().iter().position(|found| found.id.as_str() == resource).expect("declared");
-        let has = |members: &[zt_core::decide::ResourceIndex]| {
+        let has = |members: &[zt_core::site::ResourceIndex]| {
             members.iter().any(|member| member.0 as usize == index)
         };
         let (class, _) = self.engine.classes().iter().find(|(_, members)| has(members)).expect("a class");
