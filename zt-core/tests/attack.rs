@@ -510,3 +510,26 @@ fn log_with_a_gap_is_read_for_ever() {
     let opened = now(Control::open(TableEngine::default(), Arc::clone(&world.log), world.clock.clone()));
     assert!(matches!(opened, Err(LogError::Storage(_))));
 }
+
+/// R1: resources that overlap in too many ways are refused as soon as that shows; the same services on many addresses
+/// are none.
+#[test]
+fn inv_r1_overlaps_are_cut_without_bound() {
+    let resource = |number: usize, prefixes: usize, step: usize| {
+        let addresses: Vec<_> = (0..prefixes).map(|net| format!("10.100.{net}.{}/32", number % 2)).collect();
+        let services: Vec<_> =
+            (0..64).map(|at| 1 + at * 900 + number * step).map(|at| format!("tcp/{at}")).collect();
+        format!(
+            "[[resource]]\nid = \"r-{number}\"\ngateways = \"main\"\naddresses = {addresses:?}\nservices = {services:?}\n"
+        )
+    };
+    let (gateway, staff) =
+        ("[[gateway]]\nid = \"gw-1\"\ngroup = \"main\"\nendpoint = \"192.0.2.1:51820\"\n", HEAD);
+    let load = |prefixes, step| {
+        let resources: String = (0..12).map(|number| resource(number, prefixes, step)).collect();
+        let mut fold = Fold { controller: Controller::new(TableEngine::default()), now: START };
+        fold.handle(site(&[staff, gateway, &resources])).refusal
+    };
+    assert_eq!(load(64, 0), None);
+    assert!(matches!(load(256, 3), Some(Refusal::Cells(_))));
+}

@@ -29,20 +29,19 @@ pub(crate) type Cover = BTreeSet<ResourceId>;
 /// Cuts what the resources of a gateway group cover into disjoint cells, each with the resources that cover it.
 ///
 /// Protected addresses belong only to resources that name them exactly. Costs time in proportion to the number of
-/// elementary address intervals times the resources that overlap in them.
+/// elementary address intervals times the services that overlap in them, and to the size of the covers.
 pub(crate) fn cut(site: &Site, group: &GatewayGroupId) -> Result<BTreeMap<Cell, Cover>, TooManyCells> {
     let protected = site.protected();
     let members: Vec<&Resource> = site.resources().iter().filter(|r| r.gateways == *group).collect();
     let mut cells = BTreeMap::new();
     for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Echo] {
         for family in [IpAddr::from([0; 4]), IpAddr::from([0; 16])] {
-            for (addresses, ports) in Plane::new(&members, &protected, protocol, family).slabs() {
+            let plane = Plane::new(&members, &protected, protocol, family);
+            let slabs = plane.slabs(MAX_CELLS.saturating_sub(cells.len()));
+            for (addresses, ports) in slabs.ok_or_else(|| TooManyCells { group: group.clone() })? {
                 let slab =
                     ports.into_iter().map(|(ports, cover)| (Cell { addresses, protocol, ports }, cover));
                 cells.extend(slab);
-                if cells.len() > MAX_CELLS {
-                    return Err(TooManyCells { group: group.clone() });
-                }
             }
         }
     }
@@ -73,9 +72,11 @@ impl<'a> Plane<'a> {
         Self { family, boxes, protected }
     }
 
-    /// Disjoint slabs of addresses in ascending order, neighbours with equal ports joined.
-    fn slabs(&self) -> Vec<(AddressRange, Ports)> {
+    /// Disjoint slabs of addresses in ascending order, neighbours with equal ports joined; `None` as soon as they have
+    /// more than `most` cells.
+    fn slabs(&self, most: usize) -> Option<Vec<(AddressRange, Ports)>> {
         let mut slabs: Vec<(u128, u128, Ports)> = Vec::new();
+        let mut left = most;
         let mut open: BTreeSet<usize> = BTreeSet::new();
         let events = self.events();
         let mut starts = events.iter().peekable();
@@ -92,14 +93,17 @@ impl<'a> Plane<'a> {
             match slabs.last_mut() {
                 _ if ports.is_empty() => {}
                 Some((_, end, same)) if end.checked_add(1) == Some(*start) && *same == ports => *end = last,
-                Some(_) | None => slabs.push((*start, last, ports)),
+                Some(_) | None => {
+                    left = left.checked_sub(ports.len())?;
+                    slabs.push((*start, last, ports));
+                }
             }
         }
         let range = |first, last| AddressRange {
             first: with_number(self.family, first),
             last: with_number(self.family, last),
         };
-        slabs.into_iter().map(|(first, last, ports)| (range(first, last), ports)).collect()
+        Some(slabs.into_iter().map(|(first, last, ports)| (range(first, last), ports)).collect())
     }
 
     /// What changes at which address.
@@ -126,27 +130,59 @@ impl<'a> Plane<'a> {
         let address = with_number(self.family, address);
         let protected = self.protected.iter().any(|range| range.contains(address));
         let boxes = open.iter().filter_map(|index| self.boxes.get(*index));
-        let boxes: Vec<_> = boxes.filter(|(prefix, _, _)| !protected || prefix.is_host()).collect();
-        let mut starts = BTreeSet::new();
-        for (_, ports, _) in &boxes {
-            starts.insert(ports.first);
-            starts.extend(ports.last.checked_add(1));
+        let boxes = boxes.filter(|(prefix, _, _)| !protected || prefix.is_host());
+        let mut turns: BTreeMap<u32, Vec<(&ResourceId, bool)>> = BTreeMap::new();
+        for (_, ports, resource) in boxes {
+            turns.entry(ports.first.into()).or_default().push((*resource, true));
+            turns.entry(u32::from(ports.last).saturating_add(1)).or_default().push((*resource, false));
         }
-        let mut cut: Ports = Vec::new();
-        let mut starts = starts.into_iter().peekable();
-        while let Some(first) = starts.next() {
-            let last = starts.peek().map_or(u16::MAX, |next| next.saturating_sub(1));
-            let covering = boxes.iter().filter(|(_, ports, _)| ports.contains(first));
-            let cover: Cover = covering.map(|(_, _, resource)| (*resource).clone()).collect();
+        let (mut cut, mut covering) = (Ports::new(), Covering::default());
+        let mut turns = turns.into_iter().peekable();
+        while let Some((first, turned)) = turns.next() {
+            let mut is_same = true;
+            for (resource, begins) in turned {
+                is_same &= !covering.turn(resource, begins);
+            }
+            let last = turns.peek().map(|(next, _)| next.saturating_sub(1));
+            let (Ok(first), Some(Ok(last))) = (u16::try_from(first), last.map(u16::try_from)) else { break };
+            if let Some((ports, _)) = cut.last_mut()
+                && is_same
+                && ports.last.checked_add(1) == Some(first)
+            {
+                ports.last = last;
+                continue;
+            }
+            let cover = covering.cover();
             match cut.last_mut() {
                 _ if cover.is_empty() => {}
                 Some((ports, same)) if ports.last.checked_add(1) == Some(first) && *same == cover => {
-                    ports.last = last
+                    ports.last = last;
                 }
                 Some(_) | None => cut.push((PortRange { first, last }, cover)),
             }
         }
         cut
+    }
+}
+
+/// The resources that cover a port, each with how many of its services do.
+#[derive(Default)]
+struct Covering<'a>(BTreeMap<&'a ResourceId, u32>);
+
+impl<'a> Covering<'a> {
+    /// One service of a resource begins or ends here; whether the resource does.
+    fn turn(&mut self, resource: &'a ResourceId, begins: bool) -> bool {
+        let count = self.0.entry(resource).or_default();
+        *count = if begins { count.saturating_add(1) } else { count.saturating_sub(1) };
+        match *count {
+            0 => self.0.remove(resource).is_some(),
+            1 => begins,
+            _ => false,
+        }
+    }
+
+    fn cover(&self) -> Cover {
+        self.0.keys().map(|resource| (*resource).clone()).collect()
     }
 }
 
