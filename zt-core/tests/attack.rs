@@ -395,6 +395,8 @@ fn inv_h1_stale_replica_renews_what_another_revoked() {
     let receipt = now(other.revoke(Revocation::End(session))).unwrap();
     assert!(!receipt.is_cut_everywhere(), "nobody has told the gateway: {receipt:?}");
     let ended_by = receipt.ended_by().unwrap();
+    let again = now(other.submit(Event::Tick)).unwrap().receipt;
+    assert_eq!(again, receipt, "nobody has told it meanwhile");
     while world.clock.now() < ended_by {
         world.clock.pass(SECOND);
         now(world.control.advance()).unwrap();

@@ -241,11 +241,11 @@ impl<D: Decide, L: EventLog, C: Clock> ControlPlane<D, L, C> {
     /// processes cannot, and have what is left of their leases.
     async fn enforce(&mut self, outcome: &Outcome) -> Receipt {
         let (controller, clock) = (&self.controller, &self.clock);
-        let elsewhere = outcome.gateways.keys().filter(|id| !self.gateways.contains_key(*id));
-        let access_ends_by = controller.leases_end_by(clock.now());
-        let elsewhere = elsewhere.filter(|id| controller.may_hold_lease(id));
-        let mut ended: BTreeMap<GatewayId, Ended> =
-            elsewhere.map(|id| (id.clone(), Ended::Unreachable { access_ends_by })).collect();
+        let elsewhere = controller.outdated_leases().filter(|(id, _)| !self.gateways.contains_key(*id));
+        let mut ended: BTreeMap<GatewayId, Ended> = elsewhere
+            .filter(|(_, access_ends_by)| *access_ends_by > clock.now())
+            .map(|(id, access_ends_by)| (id.clone(), Ended::Unreachable { access_ends_by }))
+            .collect();
         let answers = self.gateways.iter_mut().filter_map(|(id, gateway)| {
             let concerned = outcome.gateways.contains_key(id);
             (concerned || gateway.owes(controller, clock)).then(async move || {

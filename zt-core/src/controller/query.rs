@@ -104,10 +104,11 @@ impl<D: Decide> Controller<D> {
         latest.max(self.state.earlier_leases_end)
     }
 
-    /// Whether a gateway may have been given a lease: it has enrolled at some time.
-    #[must_use]
-    pub fn may_hold_lease(&self, gateway: &GatewayId) -> bool {
-        self.state.gateways.get(gateway).is_some_and(|gateway| gateway.was_enrolled)
+    /// The gateways that ever enrolled, each with the instant by which every lease ends that it may have been given for
+    /// an earlier generation than its latest.
+    pub fn outdated_leases(&self) -> impl Iterator<Item = (&GatewayId, Timestamp)> {
+        let gateways = self.state.gateways.iter().filter(|(_, gateway)| gateway.was_enrolled);
+        gateways.map(|(id, gateway)| (id, self.leases_end_by(gateway.changed_at)))
     }
 
     /// The place that the next entry has to have.

@@ -58,6 +58,8 @@ pub(super) struct GatewayState {
     /// Its group; `None` once the site no longer declares the gateway, which then is to install nothing.
     pub(super) group: Option<GatewayGroupId>,
     pub(super) generation: Generation,
+    /// When it came to that generation.
+    pub(super) changed_at: Timestamp,
     /// Its key and where it listens, once it has said so.
     pub(super) enrolled: Option<(PublicKey, SocketAddr)>,
     /// Whether it ever was enrolled, and so may have been given a lease.
@@ -114,6 +116,7 @@ impl State {
         for id in &round.moved {
             if let Some(gateway) = self.gateways.get_mut(id) {
                 gateway.generation = gateway.generation.next();
+                gateway.changed_at = self.now;
                 round.outcome.gateways.insert(id.clone(), gateway.generation);
             }
         }
