@@ -29,6 +29,7 @@ mod admission;
 pub mod directory;
 pub mod entry;
 mod example;
+mod header;
 mod naive;
 pub mod notation;
 pub mod packet;

@@ -10,6 +10,22 @@ use zt_core::key::PublicKey;
 use zt_core::net::{Prefix, Protocol, Service};
 use zt_core::site::{ClockTime, Weekday};
 
+/// 2^255 - 19, the high byte first.
+const P: [u8; 32] = {
+    let mut p = [0xff; 32];
+    [p[0], p[31]] = [0x7f, 0xed];
+    p
+};
+
+/// The canonical points with which everybody shares the same secret (RFC 7748 section 6.1).
+const LOW_ORDER: [&str; 5] = [
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    "4Ot6fDtBuK4WVuP68Z/EatoJjeucMrH9hmIFFl9JuAA=",
+    "X5yVvKNQjCSx0LFVnIPvWwREXMRYHI6G2CJO3dCfEVc=",
+    "7P///////////////////////////////////////38=",
+];
+
 /// Takes each line of `bytes` for each of these.
 ///
 /// Whatever parses is displayed as a text that parses to the same and is displayed the same. Of keys, services, days
@@ -23,7 +39,10 @@ fn line(text: &str) {
     if let Some(key) = round_trip::<PublicKey>(text, from_value(json!(text))) {
         assert_eq!(key.to_string(), text, "a key with two texts");
         assert_eq!(PublicKey::from_bytes(*key.as_bytes()), Ok(key));
-        assert_ne!(key.as_bytes(), &[0; 32]);
+        let mut number = *key.as_bytes();
+        number.reverse();
+        assert!(number < P, "{key} is another key by another name");
+        assert!(!LOW_ORDER.contains(&text), "{key} is of low order");
     }
     if let Some(prefix) = round_trip::<Prefix>(text, from_value(json!(text))) {
         check_prefix(prefix);
