@@ -36,7 +36,8 @@ fn session(facts: &SessionFacts<'_>) -> Option<RestrictedExpression> {
     ])
 }
 
-fn fact(view: &FactView<'_>) -> Option<(String, RestrictedExpression)> {
+/// A fact, under its name.
+pub(crate) fn fact(view: &FactView<'_>) -> Option<(String, RestrictedExpression)> {
     let value = match &view.value {
         FactValue::Bool(value) => RestrictedExpression::new_bool(*value),
         FactValue::Long(value) => RestrictedExpression::new_long(*value),

@@ -6,8 +6,10 @@
 //!   Here a failure of any policy denies, as do facts that do not fit the schema, entities that are not complete, and
 //!   sessions whose times lie in the future (a span since then is negative, and below any bound).
 //! * **Posture is never absent.** Each fact that the site declares is a required record of the context; one that is
-//!   missing, stale or of the wrong kind has the status `unknown`. Neither permits that ask for `pass` nor forbids
-//!   `unless` it is `pass` can be got round by not reporting.
+//!   missing, stale or of the wrong kind has the status `unknown`.
+//! * **Not to report never helps.** No policy loads whose permit could begin to hold, or whose forbid could lift, because
+//!   a fact becomes unknown, or unsupported after it was known. `forbid .. when { .. == "fail" }` does not load, nor does
+//!   `permit .. when { .. != "fail" }`.
 //! * **An answer says when it ends.** Policies use time only in ways whose next turn can be computed: spans since an
 //!   instant of the session, the age of a fact, `context.now` against a constant, and named windows. Anything else is
 //!   an error at load.
@@ -91,9 +93,12 @@
 //! | `resource` | `Zt::Resource::"id"`, in its `Zt::Segment`s, with the attributes of `Site::ResourceAttributes` |
 //! | `context` | `now`, `session`, `device`, `windows`, `posture`; see [`schema_text`] |
 //!
-//! Ask a fact's `status` before its `value`: where the status is not `pass` or `fail`, the value is false, 0 or the
-//! empty text, whatever the device may be like. In a forbid, write `unless { .. == "pass" }`, which holds for facts
-//! that are not known; `when { .. == "fail" }` does not.
+//! Where the `status` of a fact is not `pass` or `fail`, its `value` is false, 0 or the empty text, its `tier` 0 and its
+//! `age` a hundred years, whatever the device may be like. So ask the status beside the rest: `.. == "pass" && ..` in a
+//! permit, `unless { .. == "pass" && .. }` in a forbid. What does without, and would widen access when the fact becomes
+//! unknown, is an error at load; so is a test that compares a fact with anything but constants. Two things remain to the
+//! author: that `pass` and `fail` mean what they should, and, if `unknown` and `unsupported` are told apart, that a
+//! device may go from the first to the second.
 //!
 //! A site defines the two types of attributes in `*.cedarschema` files, in `namespace Site`; they are empty records
 //! otherwise.
@@ -113,6 +118,7 @@ mod rules;
 mod schedule;
 mod schema;
 mod time;
+mod unknown;
 mod version;
 
 pub use bundle::{BundleError, read_bundle};

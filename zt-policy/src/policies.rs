@@ -14,6 +14,7 @@ use crate::constants::Constants;
 use crate::problem::{all, at, chain};
 use crate::rules;
 use crate::schedule::Scheduled;
+use crate::unknown::{self, Worlds};
 
 /// Policies that passed every check.
 #[derive(Debug)]
@@ -53,6 +54,7 @@ pub(crate) fn load(source: &PolicySource, schema: &Schema, site: &Site) -> Resul
         .map_err(|error| at("policy bundle", chain(&error)))?;
     let mut problems = validate(&set, schema, &found);
     let mut constants = Constants::default();
+    let mut worlds = Worlds::default();
     let mut scheduled = Vec::new();
     for (name, (place, policy)) in &found {
         let refuse = |problem| at(place, format!("policy `{name}`: {problem}"));
@@ -62,8 +64,12 @@ pub(crate) fn load(source: &PolicySource, schema: &Schema, site: &Site) -> Resul
             Err(error) => return Err(refuse(chain(&error))),
         };
         match rules::check(tree.body(), site, &mut constants) {
-            Ok(thresholds) if thresholds.is_empty() => {}
-            Ok(thresholds) => scheduled.push(Scheduled::new(tree.body(), thresholds)),
+            Ok(thresholds) => {
+                problems.extend(unknown::check(tree.body(), site, &mut worlds).into_iter().map(refuse));
+                if !thresholds.is_empty() {
+                    scheduled.push(Scheduled::new(tree.body(), thresholds));
+                }
+            }
             Err(found) => problems.extend(found.into_iter().map(refuse)),
         }
     }

@@ -7,6 +7,8 @@
 //! * Groups, segments, resources and windows that the site does not declare, and a status that no fact has.
 //! * In a forbid: arithmetic and `offset`, which can fail, and `has` on the context, which lifts the forbid when a
 //!   fact disappears.
+//!
+//! What it may not make of facts that are not known is in [`crate::unknown`].
 
 use std::collections::BTreeSet;
 

@@ -97,8 +97,8 @@ fn row_5_an_offset_that_overflows() {
 
 #[test]
 fn row_6_a_stack_too_small_to_evaluate_on() {
-    let chain = "context.posture.edr.status == \"fail\" || ".repeat(49);
-    let nested = format!("{}{chain}context.posture.edr.status == \"fail\"{}", "(".repeat(60), ")".repeat(60));
+    let chain = "context.posture.edr.status != \"pass\" || ".repeat(49);
+    let nested = format!("{}{chain}context.posture.edr.status != \"pass\"{}", "(".repeat(60), ")".repeat(60));
     let steps = "if context.session.mfa.present then false else ".repeat(60);
     let mut world = World::with(&forbid(&nested));
     world.report("edr", (FactStatus::Fail, FactValue::Bool(false)), NEW_YEAR);

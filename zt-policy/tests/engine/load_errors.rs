@@ -77,7 +77,9 @@ fn time_that_can_be_scheduled_loads() {
     for op in ["<", "<=", ">", ">="] {
         loads(&format!("context.now.durationSince({at}) {op} duration(\"1h\")"));
         loads(&format!("duration(\"1h\") {op} context.now.durationSince({at})"));
-        loads(&format!("context.posture.edr.age {op} duration(\"15m\")"));
+        loads(&format!(
+            "context.posture.edr.status == \"pass\" && context.posture.edr.age {op} duration(\"15m\")"
+        ));
         loads(&format!("context.now {op} datetime(\"2026-01-01T10:00:00Z\")"));
         loads(&format!("context.session.startedAt {op} context.now"));
     }

@@ -13,6 +13,8 @@ mod differential;
 mod fail_open;
 mod invariants;
 mod load_errors;
+mod never_widens;
 mod scenarios;
+mod unknown;
 mod validity;
 mod world;

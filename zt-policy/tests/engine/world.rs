@@ -74,6 +74,12 @@ pub(crate) fn numbered(texts: &[&str]) -> PolicySource {
     policies(&text.collect::<String>())
 }
 
+/// Those of `texts` that load on their own.
+pub(crate) fn that_load(texts: &[String], source: impl Fn(&[&str]) -> PolicySource) -> Vec<&str> {
+    let mut world = World::new(SITE);
+    texts.iter().map(String::as_str).filter(|text| world.load(&source(&[text])).is_ok()).collect()
+}
+
 /// What an engine says of one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
