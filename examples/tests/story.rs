@@ -63,7 +63,10 @@ async fn story_fails_without_the_filter() {
         Ok(StartedGateway::new(Gateway::dangerously_start_without_filter(config).await?))
     });
     let expected = [
+        "developer-blocked-from-neighbour-host",
         "developer-blocked-from-other-port",
+        "operator-blocked-from-staging-api",
+        "policy-edit-applies-without-restart",
         "widened-device-config-gains-nothing",
         "posture-degraded-cuts-established-flow",
         "group-removed-cuts-only-that-resource",

@@ -116,7 +116,7 @@ impl World {
         let entry = Entry { seq: self.controller.next_seq(), at: self.now, event };
         let outcome = self.controller.handle(&entry);
         if outcome.refusal.is_none() {
-            self.reference.accept(&entry.event, outcome.started);
+            self.reference.accept(&entry.event, outcome.started, entry.at);
         }
         let started = outcome.started;
         if let Some(session) = started.and_then(|id| self.controller.session(id))

@@ -51,6 +51,12 @@ impl DeviceAddresses {
     }
 }
 
+/// The most facts that one report may have.
+pub const MAX_REPORT_FACTS: usize = 256;
+
+/// The most bytes that a fact's text or its source may have.
+pub const MAX_FACT_BYTES: usize = 1_024;
+
 /// One thing that was found out about a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostureFact {

@@ -116,7 +116,11 @@ pub enum Refusal {
     /// No address is left in a pool.
     #[error("no address is left")]
     PoolExhausted,
-    /// A report names the same fact twice, or has more facts than the site declares.
-    #[error("a report on device `{0}` that names a fact twice or too many facts")]
+    /// The login is older than the last revocation of the person's sessions.
+    #[error("a login of {0}, from before the person's sessions were revoked")]
+    LoginRevoked(Timestamp),
+    /// A report names a fact twice, or exceeds [`MAX_REPORT_FACTS`](crate::device::MAX_REPORT_FACTS) or
+    /// [`MAX_FACT_BYTES`](crate::device::MAX_FACT_BYTES).
+    #[error("a report on device `{0}` that names a fact twice, has too many facts or too long ones")]
     MalformedReport(DeviceId),
 }

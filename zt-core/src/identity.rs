@@ -65,6 +65,8 @@ pub struct Identity {
     pub attributes: BTreeMap<String, AttributeValue>,
     /// Whether the account may hold sessions at all.
     pub account: Account,
+    /// When the person's sessions were last revoked; a login from before then is void.
+    pub revoked_at: Timestamp,
 }
 
 /// Whether an account may hold sessions.

@@ -326,3 +326,45 @@ fn unnamed_claims_are_counted() {
     let outcome = now(world.control.submit(observed)).unwrap().outcome;
     assert_eq!(outcome.ignored_claims, 2);
 }
+
+/// A login takes a suspended session's place, not its suspension away.
+#[test]
+fn suspension_outlasts_a_login() {
+    let mut world = World::new();
+    let suspended = world.log_in();
+    let _receipt = now(world.control.revoke(Revocation::Suspend(suspended))).unwrap();
+    let session = world.log_in();
+    assert_eq!(world.installed(), [(0, true), (0, true)]);
+    let _restored = now(world.control.submit(Event::SessionRestored { session })).unwrap();
+    assert_eq!(world.installed(), [(1, true), (1, true)]);
+}
+
+/// A login from before a revocation that comes after it is void.
+#[test]
+fn login_older_than_a_revocation_is_refused() {
+    let mut world = World::new();
+    let at = world.clock.now();
+    world.clock.pass(Duration::from_secs(1));
+    let _receipt = now(world.control.revoke(Revocation::Subject(dana()))).unwrap();
+    let login = |authenticated_at| Login {
+        subject: dana(),
+        device: laptop(),
+        public_key: key(1),
+        assurance: Assurance { authenticated_at, mfa: Mfa::Absent, acr: String::new() },
+        ends_at: at.after(Duration::from_mins(10)),
+    };
+    let error = now(world.control.submit(Event::SessionStarted(login(at)))).unwrap_err();
+    assert_eq!(error, SubmitError::Refused(Refusal::LoginRevoked(at)));
+    let fresh = world.clock.now();
+    assert!(now(world.control.submit(Event::SessionStarted(login(fresh)))).is_ok());
+}
+
+/// A gateway whose place another takes lets nothing through any more.
+#[test]
+fn replaced_gateway_is_closed() {
+    let mut world = World::new();
+    let replacement: Arc<Gateway> = Arc::default();
+    now(world.control.attach(gateway(1), Arc::<Gateway>::clone(&replacement)));
+    assert_eq!(world.gateways[0].inner.installed().gate, Gate::Closed);
+    assert!(matches!(replacement.inner.installed().gate, Gate::OpenUntil(_)));
+}

@@ -57,7 +57,7 @@ impl World {
         let entry = Entry { seq: self.controller.next_seq(), at: self.now, event };
         let outcome = self.controller.handle(&entry);
         if outcome.refusal.is_none() {
-            self.reference.accept(&entry.event, outcome.started);
+            self.reference.accept(&entry.event, outcome.started, entry.at);
         }
         if let Some(session) = outcome.started {
             let device = &self.controller.session(session).unwrap().device;

@@ -1,8 +1,7 @@
 //! What a hostile device tries.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use zt_core::net::Prefix;
 use zt_core::time::Timestamp;
 
 use super::stage::{Stage, StageError};
@@ -16,12 +15,7 @@ const ATTEMPTS: usize = 50;
 pub(super) async fn widened_device_config_gains_nothing(stage: &mut Stage) -> Result<Row, StageError> {
     let cast = &stage.cast;
     let dana = stage.device(&cast.dana)?;
-    let told = stage.routes(dana.session).await.unwrap_or_default();
-    let mut widened = told.clone();
-    for gateway in widened.gateways.values_mut() {
-        gateway.allowed_ips.extend(everything());
-    }
-    dana.use_routes(&widened).await?;
+    dana.use_routes(&stage.widened_routes(dana).await).await?;
     let forbidden = [cast.neighbour, cast.other_port, cast.grafana, cast.prometheus];
     let probes = forbidden.map(|to| stage.traffic.upload(&dana.stack, to));
     let control = stage.traffic.upload(&dana.stack, cast.staging);
@@ -29,7 +23,7 @@ pub(super) async fn widened_device_config_gains_nothing(stage: &mut Stage) -> Re
         && control.meter.wait_delivered(stage.now(), ATTEMPTS).await;
     let came = probes.iter().filter(|probe| probe.meter.delivered_of_after(EVER) > 0).count();
     drop(probes);
-    dana.use_routes(&told).await?;
+    stage.push_routes().await?;
     Ok(Row {
         step: "widened-device-config-gains-nothing",
         expected: Reach::Blocked,
@@ -78,10 +72,6 @@ const fn observed(came: usize, alive: bool) -> Reach {
         (0, true) => Reach::Blocked,
         (0, false) => Reach::Inconclusive,
     }
-}
-
-fn everything() -> Option<Prefix> {
-    Prefix::new(Ipv4Addr::UNSPECIFIED.into(), 0).ok()
 }
 
 /// An IPv4 packet with a UDP datagram (RFC 791, RFC 768); `None` for other addresses, or too much payload.

@@ -7,10 +7,17 @@ use zt_core::time::Timestamp;
 
 use super::cuts::{Cut, ENOUGH};
 use super::stage::{Stage, StageError};
+use super::traffic::Sender;
 use super::{Reach, Row, milliseconds};
 
 const EVER: Timestamp = Timestamp::from_millis(0);
 const SHORT: Duration = Duration::from_secs(2);
+
+/// Whether access lasted to shortly before `ends_at`: otherwise something else ended it.
+fn lasted(stream: &Sender, ends_at: Timestamp) -> bool {
+    let shortly_before = Timestamp::from_millis(ends_at.as_millis().saturating_sub(1_000));
+    stream.meter.delivered_of_after(shortly_before) > 0
+}
 
 pub(super) async fn identity_session_revoked_removes_peer(stage: &mut Stage) -> Result<Row, StageError> {
     let cast = &stage.cast;
@@ -42,7 +49,7 @@ pub(super) async fn session_expires_on_its_deadline(stage: &mut Stage) -> Result
     let before = stream.meter.wait_delivered(EVER, ENOUGH).await;
     stage.reach_instant(ends_at).await;
     let after = before && cut.enough_after(ends_at).await;
-    Ok(cut.judge(before && after, ends_at))
+    Ok(cut.judge(after && lasted(&stream, ends_at), ends_at))
 }
 
 pub(super) async fn control_plane_silent_lease_ends_access(stage: &mut Stage) -> Result<Row, StageError> {
@@ -54,6 +61,7 @@ pub(super) async fn control_plane_silent_lease_ends_access(stage: &mut Stage) ->
     let after = before && stream.meter.wait_sent(ends_at, ENOUGH).await;
     let (late, sent) = (stream.meter.delivered_of_after(ends_at), stream.meter.sent_after(ends_at));
     let last = stream.meter.last_delivery().unwrap_or(silent_at);
+    let was_open = lasted(&stream, ends_at);
     drop(stream);
     stage.resume();
     let control = stage.traffic.upload(&stage.device(&stage.cast.dana)?.stack, stage.cast.staging);
@@ -61,7 +69,7 @@ pub(super) async fn control_plane_silent_lease_ends_access(stage: &mut Stage) ->
     Ok(Row {
         step: "control-plane-silent-lease-ends-access",
         expected: Reach::Blocked,
-        observed: match (late, before && after && alive) {
+        observed: match (late, alive && was_open) {
             (1.., _) => Reach::Reachable,
             (0, true) => Reach::Blocked,
             (0, false) => Reach::Inconclusive,

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use zt_core::control::Clock as _;
 use zt_core::event::Event;
 use zt_core::time::Timestamp;
 
@@ -119,19 +118,27 @@ async fn reaches(
     })
 }
 
-/// Probes an address that is not to be reached, and then one that is.
+/// Probes an address that is not to be reached, by TCP and UDP, and then one that is.
+///
+/// The device sends everything into the tunnel meanwhile: what stops it is to be the gateway, not its own routes.
 async fn blocked(
     stage: &Stage,
     step: &'static str,
     person: &Person,
     [to, allowed]: [SocketAddr; 2],
 ) -> Result<Row, StageError> {
-    let stack = &stage.device(person)?.stack;
-    let probe = stage.traffic.upload(stack, to);
-    let control = stage.traffic.upload(stack, allowed);
+    let device = stage.device(person)?;
+    device.use_routes(&stage.widened_routes(device).await).await?;
+    let stream = stage.traffic.upload(&device.stack, to);
+    let datagrams = stage.traffic.datagrams(&device.stack, SocketAddr::new(device.address, 0), to);
+    let control = stage.traffic.upload(&device.stack, allowed);
     let alive = control.meter.wait_delivered(EVER, 1).await
-        && control.meter.wait_delivered(stage.traffic.clock.now(), CONTROLS).await;
-    let observed = match (probe.meter.delivered_of_after(EVER), alive) {
+        && control.meter.wait_delivered(stage.now(), CONTROLS).await
+        && datagrams.meter.sent_after(EVER) > 0;
+    let came = [&stream, &datagrams].map(|probe| probe.meter.delivered_of_after(EVER)).iter().sum::<usize>();
+    drop((stream, datagrams));
+    stage.push_routes().await?;
+    let observed = match (came, alive) {
         (1.., _) => Reach::Reachable,
         (0, true) => Reach::Blocked,
         (0, false) => Reach::Inconclusive,

@@ -12,7 +12,7 @@ use crate::controller::Controller;
 use crate::decide::Decide;
 use crate::id::{GatewayId, Generation, Nonce};
 use crate::lease::LeaseHolder;
-use crate::plan::plan;
+use crate::plan::{Cut, Plan, Step, plan};
 use crate::time::{BootInstant, Timestamp};
 
 use super::receipt::Ended;
@@ -113,6 +113,13 @@ impl LocalGateway {
                 Ended::Unreachable { access_ends_by: self.lease_end }
             }
         }
+    }
+
+    /// Has it let nothing through any more; one that does not answer ends with its lease.
+    pub(super) async fn close(&self, clock: &dyn Clock) {
+        let generation = self.installed.unwrap_or_default();
+        let close = Plan { generation, now: clock.now(), steps: vec![Step::Cut(Cut::Gate)] };
+        within(clock, self.backend.apply(&close)).await;
     }
 
     /// Renews the lease. The controller's timeline is carried on by boot-time elapsed, so here it serves as boot clock.

@@ -114,11 +114,14 @@ impl<D: Decide, L: EventLog, C: Clock> ControlPlane<D, L, C> {
 
     /// Attaches a gateway of this process, brings it to its desired state and gives it a lease.
     ///
-    /// A gateway that fails at first is tried again by [`advance`](Self::advance).
+    /// A gateway that fails at first is tried again by [`advance`](Self::advance). One that was attached under the same
+    /// id before is told to let nothing through.
     pub async fn attach(&mut self, gateway: GatewayId, backend: Arc<dyn Backend>) {
         let lease_end = self.controller.leases_end_by(self.clock.now());
         let attached = LocalGateway::new(gateway.clone(), backend, lease_end);
-        self.gateways.insert(gateway, attached);
+        if let Some(replaced) = self.gateways.insert(gateway, attached) {
+            replaced.close(&self.clock).await;
+        }
         self.advance().await.ok();
     }
 

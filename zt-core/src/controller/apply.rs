@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use crate::decide::Decide;
-use crate::device::{Device, DeviceAddresses, KeyBinding, PostureFact};
+use crate::device::{
+    Device, DeviceAddresses, FactValue, KeyBinding, MAX_FACT_BYTES, MAX_REPORT_FACTS, PostureFact,
+};
 use crate::event::{Event, IdentityEvent};
 use crate::grant::Refusal;
 use crate::id::{DeviceId, GatewayId};
@@ -93,13 +95,16 @@ impl State {
         let site = self.site.as_ref();
         let groups = site.map(|site| site.groups_of(subject, claims)).unwrap_or_default();
         round.outcome.ignored_claims = site.map_or(claims.len(), |site| site.ignored_claims(subject, claims));
-        let account = self.identities.get(subject).map_or(Account::Enabled, |known| known.account);
+        let known = self.identities.get(subject);
+        let account = known.map_or(Account::Enabled, |known| known.account);
+        let revoked_at = known.map(|known| known.revoked_at).unwrap_or_default();
         let identity = Identity {
             subject: subject.clone(),
             claims: claims.clone(),
             groups,
             attributes: attributes.clone(),
             account,
+            revoked_at,
         };
         if self.identities.get(subject) != Some(&identity) {
             self.identities.insert(subject.clone(), identity);
@@ -120,6 +125,7 @@ impl State {
             self.identities.get_mut(subject).ok_or_else(|| Refusal::UnknownSubject(subject.clone()))?;
         identity.account = account.unwrap_or(identity.account);
         if account != Some(Account::Enabled) {
+            identity.revoked_at = round.outcome.at;
             for session in self.sessions_of(subject) {
                 self.end_session(session, EndReason::Revoke, round);
             }
@@ -168,7 +174,12 @@ impl State {
         let declared = &self.site.as_ref().ok_or(Refusal::NoSite)?.facts;
         let device = self.devices.get_mut(id).ok_or_else(|| Refusal::UnknownDevice(id.clone()))?;
         let mut names = BTreeSet::new();
-        if !facts.iter().all(|fact| names.insert(&fact.name)) {
+        let fits = |fact: &PostureFact| match &fact.value {
+            FactValue::String(text) => text.len().max(fact.source.len()) <= MAX_FACT_BYTES,
+            FactValue::Bool(_) | FactValue::Long(_) => fact.source.len() <= MAX_FACT_BYTES,
+        };
+        let few = facts.len() <= MAX_REPORT_FACTS;
+        if !(few && facts.iter().all(|fact| fits(fact) && names.insert(&fact.name))) {
             return Err(Refusal::MalformedReport(id.clone()));
         }
         let now = self.now;

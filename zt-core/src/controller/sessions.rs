@@ -11,7 +11,7 @@ use crate::session::{EndReason, Session, SessionState};
 use super::state::{Round, State, Timer};
 
 impl State {
-    /// Starts a session in place of the one that the device may have.
+    /// Starts a session in place of the one that the device may have; in place of a suspended one it starts suspended.
     pub(super) fn start_session(&mut self, login: &Login, round: &mut Round) -> Result<(), Refusal> {
         let at = round.outcome.at;
         let site = self.site.as_ref().ok_or(Refusal::NoSite)?;
@@ -27,7 +27,9 @@ impl State {
             _ => self.addresses.allocate(&pools, at).ok_or(Refusal::PoolExhausted)?,
         };
         self.claim_key(login.public_key, (&login.device, &login.subject))?;
+        let mut state = SessionState::Active;
         if let Some(present) = self.session_of_device.get(&login.device).copied() {
+            state = self.sessions.get(&present).map_or(state, |present| present.state);
             self.end_session(present, EndReason::Revoke, round);
         }
         let id = SessionId(round.outcome.seq.0);
@@ -39,7 +41,7 @@ impl State {
             assurance: login.assurance.clone(),
             started_at: at,
             ends_at: login.ends_at,
-            state: SessionState::Active,
+            state,
             epoch: SessionEpoch::default(),
         };
         if let Some(device) = self.devices.get_mut(&login.device) {
@@ -59,6 +61,9 @@ impl State {
         let identity = identity.ok_or_else(|| Refusal::UnknownSubject(login.subject.clone()))?;
         if identity.account == Account::Disabled {
             return Err(Refusal::AccountDisabled(login.subject.clone()));
+        }
+        if login.assurance.authenticated_at < identity.revoked_at {
+            return Err(Refusal::LoginRevoked(login.assurance.authenticated_at));
         }
         let device = self.devices.get(&login.device);
         let device = device.ok_or_else(|| Refusal::UnknownDevice(login.device.clone()))?;

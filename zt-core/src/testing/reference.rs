@@ -35,8 +35,9 @@ struct LiveSession {
 }
 
 impl Reference {
-    /// Takes in an event that was accepted; `started` is the session it started.
-    pub fn accept(&mut self, event: &Event, started: Option<SessionId>) {
+    /// Takes in an event that was accepted at `now`; `started` is the session it started.
+    pub fn accept(&mut self, event: &Event, started: Option<SessionId>, now: Timestamp) {
+        self.sessions.retain(|session| now < session.login.ends_at);
         match event {
             Event::SiteLoaded(source) => self.site = Site::parse(source).ok(),
             Event::PolicyLoaded(source) => {
@@ -56,8 +57,11 @@ impl Reference {
                 self.addresses.remove(device);
             }
             Event::SessionStarted(login) => {
+                let same_device = |session: &&LiveSession| session.login.device == login.device;
+                let suspended =
+                    self.sessions.iter().find(same_device).is_some_and(|session| session.suspended);
                 self.sessions.retain(|session| session.login.device != login.device);
-                let session = |id| LiveSession { id, login: login.clone(), suspended: false };
+                let session = |id| LiveSession { id, login: login.clone(), suspended };
                 self.sessions.extend(started.map(session));
             }
             Event::SessionSuspended { session } => self.suspend(*session, true),

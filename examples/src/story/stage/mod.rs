@@ -4,7 +4,7 @@ mod device;
 mod error;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use zt_core::event::{Event, PolicySource};
 use zt_core::id::SessionId;
 use zt_core::key::{PrivateKey, PublicKey};
 use zt_core::log::MemoryLog;
+use zt_core::net::Prefix;
 use zt_core::time::Timestamp;
 use zt_policy::PolicyEngine;
 
@@ -99,7 +100,10 @@ impl Stage {
         let _enrolled = control.submit(Event::GatewayEnrolled { gateway, public_key, endpoint }).await?;
         control.attach(cast.gateway.clone(), Arc::clone(&backend)).await;
         let lan = Lan::start(port, traffic.clone());
-        cast.listeners().into_iter().for_each(|at| lan.listen(at));
+        for at in cast.listeners() {
+            lan.listen(at);
+            lan.receive(at)?;
+        }
         lan.receive(cast.wiki_udp)?;
         let (control, changed) = (Arc::new(Mutex::new(control)), Arc::new(Notify::new()));
         let keeper = keep(&control, &changed);
@@ -152,6 +156,15 @@ impl Stage {
     /// The routes that the controller gives to a session; `None` once it is over.
     pub async fn routes(&self, session: SessionId) -> Option<DeviceRoutes> {
         self.control.lock().await.controller().routes(session)
+    }
+
+    /// The routes that a device would like to have: everything.
+    pub async fn widened_routes(&self, device: &Device) -> DeviceRoutes {
+        let mut routes = self.routes(device.session).await.unwrap_or_default();
+        for gateway in routes.gateways.values_mut() {
+            gateway.allowed_ips.extend(Prefix::new(Ipv4Addr::UNSPECIFIED.into(), 0));
+        }
+        routes
     }
 
     /// When a person's session ends.
