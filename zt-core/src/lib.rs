@@ -90,6 +90,7 @@ pub mod lease;
 pub mod log;
 pub mod net;
 pub mod plan;
+mod printable;
 pub mod session;
 pub mod site;
 #[cfg(feature = "testing")]

@@ -175,3 +175,11 @@ proptest! {
         }
     }
 }
+
+/// B20: an error that quotes hostile text neither breaks lines nor turns the direction of a terminal.
+#[test]
+fn b20_errors_are_printable() {
+    use zt_core::decide::PolicyError;
+    let error = PolicyError { place: "a\u{1b}[2J.cedar:1".into(), problem: "`\u{202e}x`\nsecond\u{7}".into() };
+    assert_eq!(error.to_string(), "a\\u{1b}[2J.cedar:1: `\\u{202e}x`\nsecond\\u{7}");
+}

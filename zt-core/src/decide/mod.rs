@@ -2,11 +2,12 @@
 
 mod facts;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::PolicySource;
+use crate::printable::Printable;
 use crate::site::{ResourceIndex, Site};
 use crate::time::Timestamp;
 
@@ -38,14 +39,23 @@ pub trait Decide {
 }
 
 /// Why policies were refused, in words for their author: file, line, policy and value as far as they are known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{place}: {problem}")]
+///
+/// Several problems stand on a line each; whatever else could garble a terminal is escaped when it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyError {
     /// The file and, where known, the line: `policy/access.cedar:12`.
     pub place: String,
     /// What is wrong there.
     pub problem: String,
 }
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Printable::lines(f), "{}: {}", self.place, self.problem)
+    }
+}
+
+impl std::error::Error for PolicyError {}
 
 /// The hash over everything that decisions depend on besides facts: schema, policies and site extensions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

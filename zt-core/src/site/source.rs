@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 
+use crate::printable::Printable;
+
 /// The most bytes that a site file or a directory file may have.
 pub const MAX_TEXT_BYTES: usize = 16 << 20;
 
@@ -39,21 +41,11 @@ impl<F> InFile<F> {
 impl<F: fmt::Display> fmt::Display for InFile<F> {
     /// `site.toml:12: what is wrong`, on one line: control characters in names and values are escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(Printable(f), "{}:{}: {}", self.file, self.line, self.fault)
+        write!(Printable::line(f), "{}:{}: {}", self.file, self.line, self.fault)
     }
 }
 
 impl<F: std::error::Error> std::error::Error for InFile<F> {}
-
-struct Printable<'a, 'b>(&'a mut fmt::Formatter<'b>);
-
-impl fmt::Write for Printable<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|c| {
-            if c.is_control() { write!(self.0, "{}", c.escape_default()) } else { self.0.write_char(c) }
-        })
-    }
-}
 
 /// Why a text cannot be read at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -55,6 +55,7 @@ fn under_forbid(condition: &str) -> (Effect, Vec<PolicyIndex>) {
         groups: BTreeSet::new(),
         attributes: BTreeMap::new(),
         account: Account::Enabled,
+        revoked_at: Timestamp::default(),
     };
     let device = Device {
         id: id.clone(),

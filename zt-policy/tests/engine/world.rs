@@ -117,6 +117,7 @@ impl World {
                 groups: BTreeSet::new(),
                 attributes: BTreeMap::new(),
                 account: Account::Enabled,
+                revoked_at: Timestamp::default(),
             },
             device: Device {
                 id: id.clone(),
