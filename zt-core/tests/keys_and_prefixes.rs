@@ -180,6 +180,7 @@ proptest! {
 #[test]
 fn b20_errors_are_printable() {
     use zt_core::decide::PolicyError;
-    let error = PolicyError { place: "a\u{1b}[2J.cedar:1".into(), problem: "`\u{202e}x`\nsecond\u{7}".into() };
+    let error =
+        PolicyError { place: "a\u{1b}[2J.cedar:1".into(), problem: "`\u{202e}x`\nsecond\u{7}".into() };
     assert_eq!(error.to_string(), "a\\u{1b}[2J.cedar:1: `\\u{202e}x`\nsecond\\u{7}");
 }
