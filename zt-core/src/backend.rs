@@ -7,7 +7,7 @@ use crate::plan::{ObservedState, Plan, Step};
 /// A peer writer and a packet filter that belong together.
 ///
 /// A backend that cannot enforce pairs in both directions, or cannot end access by itself at the gate's end, refuses
-/// every addition. The conformance tests in `zt_core::testing` say what is expected in full.
+/// every addition. `testing::FakeBackend` shows what each step does to packets, in the plainest way.
 #[async_trait]
 pub trait Backend: Send + Sync {
     /// Reads back what is installed.

@@ -60,13 +60,8 @@ impl State {
         round: &mut Round,
     ) -> Result<(), Refusal> {
         let declared = self.site.as_ref().ok_or(Refusal::NoSite)?.gateways.get(id);
-        let fits = |declared: SocketAddr| {
-            declared.ip() == endpoint.ip()
-                && [0, endpoint.port()].contains(&declared.port())
-                && endpoint.port() != 0
-        };
         let gateway = declared
-            .filter(|declared| fits(declared.endpoint))
+            .filter(|declared| declared.may_listen_at(endpoint))
             .and_then(|_| self.gateways.get_mut(id))
             .ok_or_else(|| Refusal::UndeclaredGateway { gateway: id.clone(), endpoint })?;
         if self.revoked_keys.contains(&public_key) {

@@ -8,7 +8,7 @@ use crate::desired::Elements;
 use crate::device::DeviceAddresses;
 use crate::event::{PolicySource, SiteSource};
 use crate::grant::Refusal;
-use crate::id::{GatewayGroupId, SessionId, WindowId};
+use crate::id::{GatewayGroupId, WindowId};
 use crate::session::EndReason;
 use crate::site::{Pools, Site};
 use crate::time::Timestamp;
@@ -89,8 +89,9 @@ impl State {
         windows.iter().for_each(|window| self.set_window(window, round.outcome.at));
         self.reissue_grants(round);
         for (id, gateway) in &self.gateways {
-            let unchanged = before.get(id).map_or_else(Elements::default, |elements| (**elements).clone());
-            if *self.elements(gateway) != unchanged {
+            let elements = self.elements(gateway);
+            let had_none = || *elements == Elements::default();
+            if !before.get(id).map_or_else(had_none, |earlier| *earlier == elements) {
                 round.moved.insert(id.clone());
             }
         }
@@ -128,12 +129,7 @@ impl State {
         for (id, gateway) in &mut self.gateways {
             let declared = site.gateways.get(id);
             gateway.group = declared.map(|declared| declared.group.clone());
-            let still = |endpoint: std::net::SocketAddr| {
-                declared.is_some_and(|declared| {
-                    declared.endpoint.ip() == endpoint.ip()
-                        && [0, endpoint.port()].contains(&declared.endpoint.port())
-                })
-            };
+            let still = |endpoint| declared.is_some_and(|declared| declared.may_listen_at(endpoint));
             gateway.enrolled = gateway.enrolled.filter(|(_, endpoint)| still(*endpoint));
         }
         for (id, declared) in &site.gateways {
@@ -169,16 +165,6 @@ impl State {
         }
         if let Validity::Until(change) = window.next_change(at) {
             self.timers.set(Timer::Window(id.clone()), change);
-        }
-    }
-
-    /// A session's gateway artefacts without the grant; for grants that are void since their resource is gone.
-    fn forget_grant(&mut self, session: SessionId, resource: &crate::id::ResourceId) {
-        if let Some(held) = self.grants.get_mut(&session) {
-            held.remove(resource);
-            if held.is_empty() {
-                self.grants.remove(&session);
-            }
         }
     }
 }

@@ -120,13 +120,18 @@ impl State {
         {
             artefacts.end(&holder, resource);
         }
+        self.forget_grant(id, resource);
+        round.outcome.ended.insert((id, resource.clone()), reason);
+    }
+
+    /// Takes a grant out of the session's, and leaves the artefacts as they are.
+    pub(super) fn forget_grant(&mut self, id: SessionId, resource: &ResourceId) {
         if let Some(held) = self.grants.get_mut(&id) {
             held.remove(resource);
             if held.is_empty() {
                 self.grants.remove(&id);
             }
         }
-        round.outcome.ended.insert((id, resource.clone()), reason);
     }
 
     /// Takes a grant into the artefacts of the resource's gateways; false if there is no such resource.

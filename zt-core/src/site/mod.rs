@@ -109,6 +109,16 @@ pub struct Gateway {
     pub addresses: BTreeSet<IpAddr>,
 }
 
+impl Gateway {
+    /// Whether a gateway that listens at `endpoint` may be this one: the declared address, and the declared port if it
+    /// is not left open.
+    #[must_use]
+    pub fn may_listen_at(&self, endpoint: SocketAddr) -> bool {
+        let port = endpoint.port() != 0 && [0, endpoint.port()].contains(&self.endpoint.port());
+        port && self.endpoint.ip() == endpoint.ip()
+    }
+}
+
 /// Something behind a gateway group that can be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
