@@ -2,7 +2,7 @@
 
 use zt_core::decide::{
     ClassId, Decide, DecisionSink, PolicyError, PolicyIndex, PolicyVersion, ResourceClasses, SessionFacts,
-    Validity,
+    Validity, View,
 };
 use zt_core::event::PolicySource;
 use zt_core::site::Site;
@@ -60,6 +60,15 @@ impl Decide for PolicyEngine {
 
     fn classes(&self) -> &ResourceClasses {
         self.loaded.as_ref().map_or(&self.none, |loaded| &loaded.classes)
+    }
+
+    fn view(&self, facts: &SessionFacts<'_>, view: &mut View) -> Validity {
+        view.clear();
+        Validity::Until(facts.now)
+    }
+
+    fn affected(&self, _: &View, _: &View, classes: &mut Vec<ClassId>) {
+        classes.extend(self.classes().iter().map(|(class, _)| class));
     }
 
     fn decide(&self, facts: &SessionFacts<'_>, classes: &[ClassId], sink: &mut dyn DecisionSink) {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr as _;
 
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
-use zt_core::decide::PolicyError;
-use zt_core::identity::{AttributeValue, Identity, Subject};
-use zt_core::site::{Resource, Site};
+use zt_core::decide::{PolicyError, SessionFacts};
+use zt_core::identity::{AttributeValue, Subject};
+use zt_core::site::Resource;
 
 use crate::problem::{at, chain};
 
@@ -77,16 +77,16 @@ pub(crate) fn resource(resource: &Resource, names: &Names, schema: &Schema) -> R
 /// A person with their groups, checked against the schema; `None` if they do not fit it, or are in a group that the
 /// site does not declare.
 pub(crate) fn user(
-    identity: &Identity,
-    site: &Site,
+    facts: &SessionFacts<'_>,
     names: &Names,
     schema: &Schema,
 ) -> Option<(EntityUid, Entities)> {
-    if !identity.groups.iter().all(|group| site.groups.contains_key(group)) {
+    if !facts.groups().iter().all(|group| facts.site.groups.contains_key(group)) {
         return None;
     }
-    let groups: Vec<_> = identity.groups.iter().map(|id| uid(&names.group, id.as_str())).collect();
-    let family = family(uid(&names.user, &user_id(&identity.subject)), groups, &identity.attributes).ok()?;
+    let groups: Vec<_> = facts.groups().iter().map(|id| uid(&names.group, id.as_str())).collect();
+    let family =
+        family(uid(&names.user, &user_id(&facts.identity.subject)), groups, facts.attributes()).ok()?;
     let entities = Entities::from_entities(family.entities, Some(schema)).ok()?;
     Some((family.uid, entities))
 }

@@ -30,7 +30,7 @@ pub(crate) fn decide(
     if let Some(latest) = in_future(facts) {
         return deny(classes, Validity::Until(latest), sink);
     }
-    let who = user(facts.identity, facts.site, &loaded.names, &loaded.schema);
+    let who = user(facts, &loaded.names, &loaded.schema);
     let (Some(context), Some((principal, store))) = (context(facts), who) else {
         return deny(classes, Validity::Unlimited, sink);
     };

@@ -82,9 +82,8 @@ impl<'a> Turns<'a> {
     /// Of the session that `facts` tell of.
     pub(crate) fn of(facts: &SessionFacts<'_>, scheduled: &'a [Scheduled]) -> Self {
         let user = user_id(&facts.identity.subject);
-        let applies = |policy: &&Scheduled| {
-            policy.principal.takes(&user, |group| facts.identity.groups.contains(group))
-        };
+        let applies =
+            |policy: &&Scheduled| policy.principal.takes(&user, |group| facts.groups().contains(group));
         let turns = |policy: &'a Scheduled| Some((&policy.resource, policy.turns_at(facts)?));
         Self { any: foreseen(facts), policies: scheduled.iter().filter(applies).filter_map(turns).collect() }
     }
@@ -101,8 +100,8 @@ impl<'a> Turns<'a> {
 
 /// A fact from the future is unknown until then.
 fn foreseen(facts: &SessionFacts<'_>) -> Validity {
-    let declared = facts.device.facts.iter().filter(|(name, _)| facts.site.facts.contains_key(*name));
-    let future = declared.map(|(_, fact)| fact.observed_at).filter(|at| *at > facts.now);
+    let reported = facts.site.facts.keys().filter_map(|name| facts.observed_at(name));
+    let future = reported.filter(|at| *at > facts.now);
     future.map(Validity::Until).fold(Validity::Unlimited, Validity::min)
 }
 

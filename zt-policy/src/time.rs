@@ -79,11 +79,11 @@ impl Threshold {
 
 /// When the fact that policies see was found; `None` if they see an unknown one, whose age stands still.
 fn found_at(name: &FactName, facts: &SessionFacts<'_>) -> Option<Timestamp> {
-    let view = facts.posture().find(|view| view.name == name)?;
+    let view = facts.fact(name)?;
     if view.age == FactView::AGE_UNKNOWN {
         return None;
     }
-    facts.device.facts.get(name).map(|fact| fact.observed_at)
+    facts.observed_at(name)
 }
 
 /// Reads a comparison, by `<`, `<=`, `>` or `>=`, as one that time turns; `None` if it is none of those above.

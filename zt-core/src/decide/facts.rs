@@ -1,11 +1,11 @@
 //! What a decision rests on, borrowed from the controller.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::device::{Device, FactStatus, FactValue, Tier};
-use crate::id::{FactName, WindowId};
-use crate::identity::Identity;
+use crate::id::{FactName, GroupId, WindowId};
+use crate::identity::{AttributeValue, Identity};
 use crate::session::Session;
 use crate::site::{FactDeclaration, Site};
 use crate::time::Timestamp;
@@ -50,6 +50,31 @@ impl FactView<'_> {
 }
 
 impl<'a> SessionFacts<'a> {
+    /// The declared groups that the person is in.
+    #[must_use]
+    pub const fn groups(&self) -> &'a BTreeSet<GroupId> {
+        &self.identity.groups
+    }
+
+    /// What else is known of the person.
+    #[must_use]
+    pub const fn attributes(&self) -> &'a BTreeMap<String, AttributeValue> {
+        &self.identity.attributes
+    }
+
+    /// What holds of one fact; `None` if the site does not declare it.
+    #[must_use]
+    pub fn fact(&self, name: &FactName) -> Option<FactView<'a>> {
+        let (name, declaration) = self.site.facts.get_key_value(name)?;
+        Some(view(name, declaration, self.device, self.now))
+    }
+
+    /// When a fact that the site declares was found, however long ago; `None` if it was never reported.
+    #[must_use]
+    pub fn observed_at(&self, name: &FactName) -> Option<Timestamp> {
+        self.device.facts.get(name).map(|fact| fact.observed_at)
+    }
+
     /// What holds of every fact that the site declares, in the order of their names.
     pub fn posture(&self) -> impl Iterator<Item = FactView<'a>> {
         let (device, now) = (self.device, self.now);

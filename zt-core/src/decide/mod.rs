@@ -1,6 +1,7 @@
 //! The seam between the fold and a policy engine.
 
 mod facts;
+mod view;
 
 use std::fmt::{self, Write as _};
 
@@ -12,11 +13,15 @@ use crate::site::{ResourceIndex, Site};
 use crate::time::Timestamp;
 
 pub use facts::{FactView, SessionFacts};
+pub use view::View;
 
 /// A policy engine: set-valued, synchronous, and without facts of its own.
 ///
 /// [`load`](Decide::load) compiles policies; [`decide`](Decide::decide) evaluates one session's facts against classes
 /// of resources. The same calls in the same order give the same answers: no clock, no randomness, no I/O.
+///
+/// What makes it incremental is [`view`](Decide::view): sessions that the policies cannot tell apart have equal views,
+/// so that decisions can be shared between them, and a change that leaves the view as it was needs no decision.
 pub trait Decide {
     /// Compiles `source` for `site` and puts it in force in place of what was in force.
     ///
@@ -28,6 +33,19 @@ pub trait Decide {
     ///
     /// Empty before the first load, which denies everything.
     fn classes(&self) -> &ResourceClasses;
+
+    /// Puts into `view`, in place of what it held, what the policies in force read of a session, and says until when
+    /// that stays the same if no fact changes.
+    ///
+    /// Sessions with equal views get decisions with equal effect and cause on every class. Costs what the policies
+    /// read, whatever the number of sessions and resources, and does not allocate once `view` has the room.
+    fn view(&self, facts: &SessionFacts<'_>, view: &mut View) -> Validity;
+
+    /// Adds to `classes`, in ascending order, those to which a policy applies that reads a value in which two views
+    /// differ: on no other class can decisions on sessions with these views differ.
+    ///
+    /// Both views are to be of the version in force.
+    fn affected(&self, before: &View, after: &View, classes: &mut Vec<ClassId>);
 
     /// Decides whether the session may reach the resources of each class, in the order given.
     ///

@@ -1,8 +1,10 @@
 //! A policy engine whose policies are lines `group resource`.
 
+use std::collections::BTreeSet;
+
 use crate::decide::{
     ClassId, Decide, Decision, DecisionSink, DenyCause, Effect, PolicyError, PolicyIndex, PolicyVersion,
-    ResourceClasses, SessionFacts, Validity,
+    ResourceClasses, SessionFacts, Validity, View,
 };
 use crate::event::PolicySource;
 use crate::site::{ResourceIndex, Site};
@@ -19,6 +21,12 @@ struct Permit {
     line: String,
     group: String,
     resource: ResourceIndex,
+}
+
+impl Permit {
+    fn is_for(&self, facts: &SessionFacts<'_>) -> bool {
+        facts.groups().iter().any(|group| group.as_str() == self.group)
+    }
 }
 
 impl Decide for TableEngine {
@@ -48,11 +56,25 @@ impl Decide for TableEngine {
         &self.classes
     }
 
+    fn view(&self, facts: &SessionFacts<'_>, view: &mut View) -> Validity {
+        view.clear();
+        for permit in &self.permits {
+            view.push([[u8::from(permit.is_for(facts))].as_slice()]);
+        }
+        Validity::Unlimited
+    }
+
+    fn affected(&self, before: &View, after: &View, classes: &mut Vec<ClassId>) {
+        let turned = self.permits.iter().zip(before.values().zip(after.values()));
+        let turned = turned.filter(|(_, (before, after))| before != after);
+        let resources: BTreeSet<_> = turned.map(|(permit, _)| permit.resource).collect();
+        classes.extend(resources.into_iter().map(|resource| ClassId(resource.0)));
+    }
+
     fn decide(&self, facts: &SessionFacts<'_>, classes: &[ClassId], sink: &mut dyn DecisionSink) {
         for class in classes {
             let holds = |permit: &Permit| {
-                let member = facts.identity.groups.iter().any(|group| group.as_str() == permit.group);
-                member && self.classes.members(*class).contains(&permit.resource)
+                permit.is_for(facts) && self.classes.members(*class).contains(&permit.resource)
             };
             let permits = (0..).map(PolicyIndex).zip(&self.permits);
             let because: Vec<_> =
