@@ -38,7 +38,7 @@ fn session(facts: &SessionFacts<'_>) -> Option<RestrictedExpression> {
 
 /// A fact, under its name.
 pub(crate) fn fact(view: &FactView<'_>) -> Option<(String, RestrictedExpression)> {
-    let value = match &view.value {
+    let value = match &*view.value {
         FactValue::Bool(value) => RestrictedExpression::new_bool(*value),
         FactValue::Long(value) => RestrictedExpression::new_long(*value),
         FactValue::String(value) => text(value),

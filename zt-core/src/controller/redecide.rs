@@ -1,6 +1,6 @@
 //! Decisions are made again, and grants follow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::{
     ClassId, Decide, Decision, DecisionSink, Effect, PolicyIndex, ResourceClasses, SessionFacts, Validity,
@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 
 use super::Controller;
 use super::state::{Round, State, Timer};
+
+static NOTHING_APPROVED: BTreeSet<ResourceId> = BTreeSet::new();
 
 impl<D: Decide> Controller<D> {
     /// Decides every session again that the round has marked.
@@ -41,6 +43,7 @@ impl<D: Decide> Controller<D> {
             device: state.devices.get(&session.device)?,
             session,
             open_windows: &state.open_windows,
+            approved: &NOTHING_APPROVED,
             site: state.site.as_ref()?,
         };
         let valid = fact_horizon(facts.site, facts.device, facts.now);

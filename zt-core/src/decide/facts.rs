@@ -1,10 +1,11 @@
 //! What a decision rests on, borrowed from the controller.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::device::{Device, FactStatus, FactValue, Tier};
-use crate::id::{FactName, GroupId, WindowId};
+use crate::id::{FactName, GroupId, ResourceId, WindowId};
 use crate::identity::{AttributeValue, Identity};
 use crate::session::Session;
 use crate::site::{FactDeclaration, Site};
@@ -23,6 +24,8 @@ pub struct SessionFacts<'a> {
     pub session: &'a Session,
     /// The windows that are open.
     pub open_windows: &'a BTreeSet<WindowId>,
+    /// The resources for which an approved request of the person is in force.
+    pub approved: &'a BTreeSet<ResourceId>,
     /// The site in force.
     pub site: &'a Site,
 }
@@ -35,7 +38,7 @@ pub struct FactView<'a> {
     /// Its status; [`FactStatus::Unknown`] if it is absent, stale, from the future or of the wrong kind.
     pub status: FactStatus,
     /// Its value; the kind's zero value if the status is unknown.
-    pub value: FactValue,
+    pub value: Cow<'a, FactValue>,
     /// Where it was found, or why there is none.
     pub source: &'a str,
     /// How hard it would be to fake; [`Tier::SelfAsserted`] if unknown.
@@ -91,7 +94,7 @@ fn view<'a>(
     let unknown = |source| FactView {
         name,
         status: FactStatus::Unknown,
-        value: declaration.kind.zero(),
+        value: Cow::Owned(declaration.kind.zero()),
         source,
         tier: Tier::SelfAsserted,
         age: FactView::AGE_UNKNOWN,
@@ -113,7 +116,7 @@ fn view<'a>(
         FactStatus::Pass | FactStatus::Fail => FactView {
             name,
             status: fact.status,
-            value: fact.value.clone(),
+            value: Cow::Borrowed(&fact.value),
             source: &fact.source,
             tier: fact.tier,
             age: now.since(fact.observed_at),

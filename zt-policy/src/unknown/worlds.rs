@@ -1,5 +1,6 @@
 //! How tests of a fact come out where it is not known.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::str::FromStr as _;
 
@@ -41,7 +42,7 @@ impl Worlds {
 
 fn request_of(name: &FactName, kind: FactKind, status: FactStatus) -> Option<Request> {
     let age = FactView::AGE_UNKNOWN;
-    let view = FactView { name, status, value: kind.zero(), source: "", tier: Tier::SelfAsserted, age };
+    let view = FactView { name, status, value: Cow::Owned(kind.zero()), source: "", tier: Tier::SelfAsserted, age };
     let posture = RestrictedExpression::new_record([context::fact(&view)?]).ok()?;
     let context = Context::from_pairs([("posture".to_owned(), posture)]).ok()?;
     let nobody = EntityUid::from_str("Zt::User::\"\"").ok()?;

@@ -9,7 +9,7 @@ use zt_core::decide::{
 };
 use zt_core::device::{Device, DeviceAddresses, FactStatus, FactValue, KeyBinding, PostureFact, Tier};
 use zt_core::event::{PolicySource, SiteSource};
-use zt_core::id::{DeviceId, FactName, GroupId, Issuer, SessionEpoch, SessionId, WindowId};
+use zt_core::id::{DeviceId, FactName, GroupId, Issuer, ResourceId, SessionEpoch, SessionId, WindowId};
 use zt_core::identity::{Account, Assurance, AttributeValue, Identity, Mfa, Subject};
 use zt_core::key::PrivateKey;
 use zt_core::session::{Session, SessionState};
@@ -96,6 +96,7 @@ pub(crate) struct World {
     pub(crate) device: Device,
     pub(crate) session: Session,
     pub(crate) windows: BTreeSet<WindowId>,
+    pub(crate) approved: BTreeSet<ResourceId>,
 }
 
 impl World {
@@ -138,6 +139,7 @@ impl World {
                 epoch: SessionEpoch(0),
             },
             windows: BTreeSet::new(),
+            approved: BTreeSet::new(),
         }
     }
 
@@ -194,6 +196,7 @@ impl World {
             device: &self.device,
             session: &self.session,
             open_windows: &self.windows,
+            approved: &self.approved,
             site: &self.site,
         }
     }
