@@ -81,6 +81,7 @@ fn under_forbid(condition: &str) -> (Effect, Vec<PolicyIndex>) {
         device: &device,
         session: &session,
         open_windows: &BTreeSet::new(),
+        approved: &BTreeSet::new(),
         site: &site,
     };
     assert_eq!(loaded.classes.members(ClassId(0)), [ResourceIndex(0)]);
