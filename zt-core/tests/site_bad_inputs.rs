@@ -97,6 +97,12 @@ refused! {
     a_second_gateway_of_one_id: "[[gateway]]\nid = 'gw-1' # here\ngroup = 'main'\nendpoint = '192.0.2.3:51820'", SiteFault::Duplicate { kind: Kind::Gateway, .. }, "another gateway `gw-1`";
     a_second_resource_of_one_id: format!("{}[[resource]]\nid = 'one' # here\ngateways = 'main'\naddresses = ['10.0.1.0/24']\nservices = ['echo']", resource("['10.0.0.0/24']")), SiteFault::Duplicate { kind: Kind::Resource, .. }, "another resource `one`";
 
+    // Approvals.
+    approvers_who_are_not_declared: format!("{}approval = {{ by = ['nobody'], count = 1, for = '1h' }} # here", resource("['10.0.0.0/24']").replace("# here", "")), SiteFault::UnknownApprovers(_), "no group `nobody`";
+    an_approval_by_nobody: format!("{}approval = {{ by = [], count = 1, for = '1h' }} # here", resource("['10.0.0.0/24']").replace("# here", "")), SiteFault::ApprovalCount { groups: 0, .. }, "1 approvals by 0 groups";
+    an_approval_that_takes_no_approver: format!("[[group]]\nid = 'sre'\n{}approval = {{ by = ['sre'], count = 0, for = '1h' }} # here", resource("['10.0.0.0/24']").replace("# here", "")), SiteFault::ApprovalCount { count: 0, .. }, "0 approvals";
+    an_approval_for_ever: format!("[[group]]\nid = 'sre'\n{}approval = {{ by = ['sre'], count = 1, for = '99999d' }} # here", resource("['10.0.0.0/24']").replace("# here", "")), SiteFault::SpanOutOfRange(_), "out of range";
+
     // Prefixes, addresses, services.
     b5_host_bits_are_refused: resource("['10.0.0.1/24']"), SiteFault::Prefix(PrefixError::HostBits { .. }), "`10.0.0.1/24` has host bits set; the prefix would be `10.0.0.0/24`";
     b8_an_ipv4_mapped_prefix_is_refused: resource("['::ffff:10.0.0.1']"), SiteFault::Prefix(PrefixError::Mapped(_)), "IPv4-mapped";

@@ -43,6 +43,7 @@ fn resource(id: &str, gateways: &str, prefixes: &[&str]) -> Resource {
         services: BTreeSet::from([Service::ECHO]),
         segments: BTreeSet::new(),
         attributes: [].into(),
+        approval: None,
     }
 }
 

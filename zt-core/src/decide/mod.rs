@@ -3,6 +3,7 @@
 mod facts;
 mod view;
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
@@ -106,13 +107,23 @@ pub struct ClassId(pub u32);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResourceClasses {
     members: Vec<Vec<ResourceIndex>>,
+    /// The class of each resource, by its index.
+    of: BTreeMap<ResourceIndex, ClassId>,
 }
 
 impl ResourceClasses {
     /// Takes the members of each class; the class at place `n` is `ClassId(n)`.
     #[must_use]
-    pub const fn new(members: Vec<Vec<ResourceIndex>>) -> Self {
-        Self { members }
+    pub fn new(members: Vec<Vec<ResourceIndex>>) -> Self {
+        let classes = (0..).map(ClassId).zip(&members);
+        let of = classes.flat_map(|(class, members)| members.iter().map(move |index| (*index, class)));
+        Self { of: of.collect(), members }
+    }
+
+    /// The class of a resource; `None` if no class has it.
+    #[must_use]
+    pub fn class_of(&self, resource: ResourceIndex) -> Option<ClassId> {
+        self.of.get(&resource).copied()
     }
 
     /// All classes with their members, in order.

@@ -25,10 +25,15 @@ impl View {
 
     /// Adds a value, in its parts.
     pub fn push<'p>(&mut self, parts: impl IntoIterator<Item = &'p [u8]>) {
+        self.push_with(|bytes| parts.into_iter().for_each(|part| bytes.extend_from_slice(part)));
+    }
+
+    /// Adds a value: what `write` appends.
+    pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; LENGTH_BYTES]);
         let first = self.bytes.len();
-        parts.into_iter().for_each(|part| self.bytes.extend_from_slice(part));
+        write(&mut self.bytes);
         let length = u32::try_from(self.bytes.len().saturating_sub(first)).unwrap_or(u32::MAX);
         if let Some(place) = self.bytes.get_mut(start..first) {
             place.copy_from_slice(&length.to_le_bytes());

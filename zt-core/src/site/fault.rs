@@ -4,12 +4,13 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::approval::MAX_APPROVALS;
 use super::attributes::AttributeError;
 use super::limits::{MAX_LEASE, MAX_SPAN, MIN_LEASE};
 use super::source::{InFile, Malformed};
 use super::special::Special;
 use super::window::WindowError;
-use crate::id::{GatewayGroupId, GatewayId, NameError, ResourceId, SegmentId};
+use crate::id::{GatewayGroupId, GatewayId, GroupId, NameError, ResourceId, SegmentId};
 use crate::net::{Prefix, PrefixError, ServiceError};
 
 /// Why a site file was refused, with file and line; no site comes of it.
@@ -110,6 +111,19 @@ pub enum SiteFault {
         endpoint: SocketAddr,
         /// The gateway that has it already.
         other: GatewayId,
+    },
+    /// The people who are to approve are in a group that the site does not declare.
+    #[error("no group `{0}` is declared, so nobody in it can approve")]
+    UnknownApprovers(GroupId),
+    /// Nobody is to approve, or too few or too many are needed.
+    #[error(
+        "{count} approvals by {groups} groups; from 1 to {MAX_APPROVALS}, by at least one group, are allowed"
+    )]
+    ApprovalCount {
+        /// How many groups of approvers there are.
+        groups: usize,
+        /// How many approvals are needed.
+        count: u32,
     },
     /// A resource has no addresses.
     #[error("resource `{0}` has no addresses")]

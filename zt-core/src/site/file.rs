@@ -13,7 +13,7 @@ use super::description::SiteDescription;
 use super::fault::SiteFault;
 use super::limits::{DEFAULT_LEASE, DEFAULT_MAX_SESSION};
 use super::source::{At, Text, excerpt, parsed};
-use super::{Claim, DefaultRoute, FactDeclaration, Gateway, Pools, Resource, Window};
+use super::{ApprovalRule, Claim, DefaultRoute, FactDeclaration, Gateway, Pools, Resource, Window};
 use crate::device::FactKind;
 use crate::id::{Issuer, NameError, WindowId};
 use crate::net::{Prefix, PrefixError};
@@ -116,6 +116,16 @@ pub(super) struct ResourceTable {
     pub(super) segments: Vec<Text>,
     #[serde(default)]
     attributes: AttributeTable,
+    pub(super) approval: Option<Spanned<ApprovalTable>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApprovalTable {
+    by: Vec<Text>,
+    count: u32,
+    #[serde(rename = "for")]
+    longest: Text,
 }
 
 type Read<T> = Result<T, At<SiteFault>>;
@@ -197,6 +207,17 @@ impl ResourceTable {
             services: read_set(&self.services, |text| parsed(text, str::parse))?,
             segments: read_set(&self.segments, name)?,
             attributes: read_attributes(&self.attributes)?,
+            approval: self.approval.as_ref().map(|rule| rule.get_ref().read()).transpose()?,
+        })
+    }
+}
+
+impl ApprovalTable {
+    fn read(&self) -> Read<ApprovalRule> {
+        Ok(ApprovalRule {
+            approvers: read_set(&self.by, name)?,
+            count: self.count,
+            longest: duration(&self.longest)?,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! A site: its gateways, resources, pools, groups and windows, as declared in `site.toml`.
 
+mod approval;
 pub(crate) mod attributes;
 mod check;
 mod clock;
@@ -23,6 +24,7 @@ use crate::id::{FactName, GatewayGroupId, GatewayId, GroupId, Issuer, ResourceId
 use crate::identity::{AttributeValue, Subject};
 use crate::net::{AddressRange, Prefix, Service};
 
+pub use approval::{ApprovalRule, MAX_APPROVALS};
 pub use attributes::AttributeError;
 pub use clock::{ClockTime, Weekday};
 pub use description::SiteDescription;
@@ -134,6 +136,8 @@ pub struct Resource {
     pub segments: BTreeSet<SegmentId>,
     /// What else is known, for policies that ask for it.
     pub attributes: BTreeMap<String, AttributeValue>,
+    /// How requests for it are approved; without this there can be none.
+    pub approval: Option<ApprovalRule>,
 }
 
 /// A resource, by its place in [`Site::resources`].

@@ -65,6 +65,9 @@ impl SiteFile {
                 .get(*index)
                 .and_then(|resource| resource.segments.iter().find(|text| text.get_ref() == segment.as_str()))
                 .map(offset),
+            Place::ResourceApproval(index) => {
+                self.resource.get(*index).and_then(|resource| Some(resource.approval.as_ref()?.span().start))
+            }
         };
         found.unwrap_or(0)
     }

@@ -37,6 +37,7 @@ pub(super) enum Place {
     ResourceGateways(usize),
     ResourcePrefix(usize, Prefix),
     ResourceSegment(usize, SegmentId),
+    ResourceApproval(usize),
 }
 
 impl Place {
@@ -88,10 +89,11 @@ fn check_spans(description: &SiteDescription) -> Result<(), Refusal> {
 }
 
 fn check_span(span: Duration, place: impl Fn() -> Place) -> Result<(), Refusal> {
-    if span.is_zero() || span > MAX_SPAN {
-        return Err(place().refuse(SiteFault::SpanOutOfRange(span)));
-    }
-    Ok(())
+    within_span(span).map_err(|fault| place().refuse(fault))
+}
+
+fn within_span(span: Duration) -> Result<(), SiteFault> {
+    if span.is_zero() || span > MAX_SPAN { Err(SiteFault::SpanOutOfRange(span)) } else { Ok(()) }
 }
 
 fn check_pools(description: &SiteDescription) -> Result<(), Refusal> {

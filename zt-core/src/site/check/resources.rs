@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use super::super::attributes::check_attributes;
 use super::super::fault::{Kind, SiteFault};
 use super::super::limits::{MAX_PREFIXES, MAX_SEGMENTS_OF_RESOURCE, MAX_SERVICES};
-use super::super::{DefaultRoute, Resource, Site, special};
+use super::super::{ApprovalRule, DefaultRoute, MAX_APPROVALS, Resource, Site, special};
 use super::routes::default_routes;
-use super::{Place, Refusal, within};
+use super::{Place, Refusal, within, within_span};
 use crate::id::GatewayGroupId;
 use crate::net::Prefix;
 
@@ -25,6 +25,9 @@ pub(super) fn check(site: &Site, resources: &[Resource]) -> Result<(), Refusal> 
             let fault = SiteFault::UnknownSegment(segment.clone());
             return Err(Place::ResourceSegment(index, segment.clone()).refuse(fault));
         }
+        if let Some(rule) = &resource.approval {
+            check_approval(site, rule).map_err(|fault| Place::ResourceApproval(index).refuse(fault))?;
+        }
     }
     check_prefixes(site, resources)
 }
@@ -40,6 +43,16 @@ fn check_one(resource: &Resource) -> Result<(), SiteFault> {
     within(resource.services.len(), ("services of a resource", MAX_SERVICES))?;
     within(resource.segments.len(), ("segments of a resource", MAX_SEGMENTS_OF_RESOURCE))?;
     Ok(check_attributes(&resource.attributes)?)
+}
+
+fn check_approval(site: &Site, rule: &ApprovalRule) -> Result<(), SiteFault> {
+    if let Some(group) = rule.approvers.iter().find(|group| !site.groups.contains_key(*group)) {
+        return Err(SiteFault::UnknownApprovers(group.clone()));
+    }
+    if rule.approvers.is_empty() || !(1..=MAX_APPROVALS).contains(&rule.count) {
+        return Err(SiteFault::ApprovalCount { groups: rule.approvers.len(), count: rule.count });
+    }
+    within_span(rule.longest)
 }
 
 fn check_prefixes(site: &Site, resources: &[Resource]) -> Result<(), Refusal> {
