@@ -110,6 +110,7 @@ mod context;
 mod engine;
 mod entities;
 mod evaluate;
+mod evaluator;
 mod lex;
 mod loaded;
 mod policies;
