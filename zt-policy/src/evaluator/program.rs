@@ -1,0 +1,132 @@
+//! A policy's conditions, lowered: a tree without texts, with its constants parsed.
+
+use crate::evaluator::symbols::{TextId, Uid};
+use crate::evaluator::value::{Pool, Value};
+
+/// The conditions of a policy, without its scope.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) root: Node,
+    pub(crate) constants: Pool,
+    /// The levels of the tree.
+    pub(crate) depth: usize,
+    pub(crate) reads: ContextReads,
+}
+
+/// The attributes of the context that a program can see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ContextReads {
+    All,
+    Names(Vec<TextId>),
+}
+
+/// An expression.
+#[derive(Debug)]
+pub(crate) enum Node {
+    Constant(Value),
+    /// A constant that cannot be made, like `ip("x")`.
+    Failure,
+    Variable(Variable),
+    /// `.a.b.c`, of a record or an entity.
+    Attributes(Box<Node>, Box<[TextId]>),
+    /// `has a.b.c`, of a record or an entity.
+    Has(Box<Node>, Box<[TextId]>),
+    /// `&&` of all, in order.
+    All(Box<[Node]>),
+    /// `||` of all, in order.
+    Any(Box<[Node]>),
+    If(Box<[Node; 3]>),
+    Unary(Unary, Box<Node>),
+    Binary(Binary, Box<[Node; 2]>),
+    Like(Box<Node>, Box<[Piece]>),
+    Is(Box<Node>, TextId),
+    /// `is T in x`.
+    IsIn(Box<[Node; 2]>, TextId),
+    Set(Box<[Node]>),
+    /// In the order in which Cedar evaluates the fields.
+    Record(Box<[(TextId, Node)]>),
+}
+
+/// What a request binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variable {
+    Principal,
+    Action,
+    Resource,
+    Context,
+}
+
+/// An operator or function of one argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unary {
+    Not,
+    Negate,
+    IsEmpty,
+    Ip,
+    Decimal,
+    Datetime,
+    Duration,
+    IsIpv4,
+    IsIpv6,
+    IsLoopback,
+    IsMulticast,
+    ToDate,
+    ToTime,
+    /// `toMilliseconds` and the like: the milliseconds of one.
+    ToUnits(i64),
+}
+
+/// An operator or function of two arguments, both of which are evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Binary {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Add,
+    Subtract,
+    Multiply,
+    In,
+    Contains,
+    ContainsAll,
+    ContainsAny,
+    GetTag,
+    HasTag,
+    IsInRange,
+    Offset,
+    DurationSince,
+    DecimalLess,
+    DecimalLessOrEqual,
+    DecimalGreater,
+    DecimalGreaterOrEqual,
+}
+
+/// A part of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Piece {
+    Char(char),
+    Wildcard,
+}
+
+/// What a policy says to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// It fails; Cedar then skips it.
+    Error,
+}
+
+/// The entity or type that one side of a scope names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Constraint {
+    Any,
+    Is(TextId),
+    Equal(Uid),
+    In(Uid),
+    IsIn(TextId, Uid),
+}
