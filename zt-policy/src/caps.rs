@@ -87,6 +87,15 @@ pub(crate) fn place(file: &str, line: usize) -> String {
     format!("{file}:{line}")
 }
 
+/// How deep the text of a policy can be at most: its steps and brackets; `None` if a string does not end.
+pub(crate) fn steps(text: &str) -> Option<usize> {
+    lex(text).try_fold(0_usize, |steps, placed| {
+        let token = placed.ok()?.token;
+        let deeper = is_step(token) || matches!(token, Token::Open(_));
+        Some(steps.saturating_add(usize::from(deeper)))
+    })
+}
+
 fn is_step(token: Token<'_>) -> bool {
     match token {
         Token::Junction | Token::Open('[') | Token::Symbol('.' | '!' | '+' | '-' | '*') => true,

@@ -126,4 +126,8 @@ pub use bundle::{BundleError, read_bundle};
 pub use caps::{MAX_BUNDLE_BYTES, MAX_DEPTH, MAX_POLICIES, MAX_POLICY_BYTES, MAX_SCHEMA_BYTES, MAX_STEPS};
 pub use engine::PolicyEngine;
 pub use entities::user_id;
+pub use evaluator::{
+    Answer, CompileError, ConvertError, Engine, Evaluator, MAX_LEVELS, MAX_LOWERED_STEPS, MAX_VALUE_DEPTH, PrepareError,
+    Prepared, Store, StoreError, Unlowered,
+};
 pub use schema::schema_text;

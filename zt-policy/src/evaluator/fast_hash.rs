@@ -27,6 +27,10 @@ impl Hasher for FastHasher {
         self.add(u64::from(number));
     }
 
+    fn write_isize(&mut self, number: isize) {
+        self.add(number.unsigned_abs() as u64);
+    }
+
     fn finish(&self) -> u64 {
         // The map takes its bucket from the low bits and its tag from the high ones.
         self.0 ^ (self.0 >> 32)

@@ -1,6 +1,6 @@
 //! A policy's conditions, lowered: a tree without texts, with its constants parsed.
 
-use crate::evaluator::symbols::{TextId, Uid};
+use crate::evaluator::symbols::TextId;
 use crate::evaluator::value::{Pool, Value};
 
 /// The conditions of a policy, without its scope.
@@ -119,14 +119,4 @@ pub(crate) enum Outcome {
     False,
     /// It fails; Cedar then skips it.
     Error,
-}
-
-/// The entity or type that one side of a scope names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Constraint {
-    Any,
-    Is(TextId),
-    Equal(Uid),
-    In(Uid),
-    IsIn(TextId, Uid),
 }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use cedar_policy::EntityUid;
+
 use crate::evaluator::fast_hash::FastMap;
 
 /// A text: a string, or the name of an attribute, a tag or a type.
@@ -54,6 +56,11 @@ impl Symbols {
         self.entities.push(key);
         self.entity_ids.insert(key, uid);
         uid
+    }
+
+    /// The number of one of Cedar's uids.
+    pub(crate) fn cedar_uid(&mut self, uid: &EntityUid) -> Uid {
+        self.uid(&uid.type_name().to_string(), uid.id().unescaped())
     }
 
     /// The text behind a number.

@@ -81,9 +81,12 @@ impl Lowering {
     ) -> Result<(), Unlowered> {
         let mut rest = vec![expr];
         while let Some(expr) = rest.pop() {
-            match expr {
-                Expr::BinaryOp { op: here, left, right } if *here == op => rest.extend([&**right, &**left]),
-                operand => found.push(self.node(operand, level)?),
+            if let Expr::BinaryOp { op: here, left, right } = expr
+                && *here == op
+            {
+                rest.extend([&**right, &**left]);
+            } else {
+                found.push(self.node(expr, level)?);
             }
         }
         Ok(())

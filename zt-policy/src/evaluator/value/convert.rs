@@ -25,7 +25,7 @@ impl Builder {
 
     /// Takes over a uid.
     pub(crate) fn convert_uid(&mut self, uid: &EntityUid) -> Uid {
-        self.symbols.uid(&uid.type_name().to_string(), uid.id().unescaped())
+        self.symbols.cedar_uid(uid)
     }
 
     fn convert_at(&mut self, value: &EvalResult, room: usize) -> Result<Value, ConvertError> {

@@ -1,0 +1,151 @@
+//! Decisions on prepared requests.
+
+use std::collections::BTreeSet;
+
+use cedar_policy::{AuthorizationError, Authorizer, Decision, Effect, PolicyId, PolicySet, Response};
+use zt_core::decide::PolicyIndex;
+
+use crate::evaluator::answer::Answer;
+use crate::evaluator::compiled::Conditions;
+use crate::evaluator::index::Subject;
+use crate::evaluator::program::Outcome;
+use crate::evaluator::stack;
+use crate::evaluator::store::Prepared;
+use crate::evaluator::subset::subset;
+use crate::evaluator::symbols::{TextId, Uid};
+
+/// Who decides. All three give the same answers; they are there to be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Engine {
+    /// Cedar's authorizer, over all policies.
+    Stock,
+    /// Cedar's authorizer, over the policies whose scopes hold.
+    Indexed,
+    /// Lowered conditions of the policies whose scopes hold; Cedar for those that are not lowered.
+    #[default]
+    Lowered,
+}
+
+impl Prepared<'_> {
+    /// Decides. Allocates nothing once `answer` has grown, if the policies in play are lowered.
+    ///
+    /// Takes time by the policies whose scopes hold, and by the ancestors that scopes name; not by other policies.
+    pub fn evaluate(&self, answer: &mut Answer) {
+        self.evaluate_with(Engine::Lowered, answer);
+    }
+
+    /// Decides in the way that `engine` says.
+    pub fn evaluate_with(&self, engine: Engine, answer: &mut Answer) {
+        answer.reason.clear();
+        answer.errors.clear();
+        answer.permits.clear();
+        self.search(answer);
+        match engine {
+            Engine::Lowered => self.run(answer),
+            Engine::Indexed => self.ask(answer),
+            Engine::Stock => {
+                let response = self.cedar(&self.store.compiled.set);
+                self.read(&response, answer);
+            }
+        }
+    }
+
+    fn search(&self, answer: &mut Answer) {
+        let subjects = [self.facts.principal, self.facts.action, self.facts.resource].map(|uid| Subject {
+            uid,
+            type_name: self.type_name(uid),
+            ancestors: self.facts.ancestors(uid),
+        });
+        self.store.compiled.index.search(subjects, &mut answer.search);
+    }
+
+    fn type_name(&self, uid: Uid) -> TextId {
+        self.facts.symbols().parts(uid).map_or(TextId(u32::MAX), |(type_name, _)| type_name)
+    }
+
+    fn run(&self, answer: &mut Answer) {
+        let Answer { search, scratch, reason, errors, permits, lowered, decision } = answer;
+        *lowered = true;
+        for index in &search.found {
+            let Some(policy) = usize::try_from(*index).ok().and_then(|at| self.store.compiled.policies.get(at))
+            else {
+                continue;
+            };
+            let outcome = match &policy.conditions {
+                Conditions::Lowered(program) => program.run(&self.facts, self.facts.resource, scratch),
+                Conditions::Cedar(alone, _) => {
+                    *lowered = false;
+                    outcome(&stack::deep(|| self.authorize(alone)))
+                }
+            };
+            let index = PolicyIndex(*index);
+            match (outcome, policy.effect) {
+                (Outcome::False, _) => {}
+                (Outcome::Error, _) => errors.push(index),
+                (Outcome::True, Effect::Permit) => permits.push(index),
+                (Outcome::True, Effect::Forbid) => reason.push(index),
+            }
+        }
+        let allowed = reason.is_empty() && !permits.is_empty();
+        if allowed {
+            std::mem::swap(reason, permits);
+        }
+        *decision = if allowed { Decision::Allow } else { Decision::Deny };
+    }
+
+    fn ask(&self, answer: &mut Answer) {
+        let compiled = &self.store.compiled;
+        let policy = |index: &u32| compiled.policies.get(usize::try_from(*index).ok()?);
+        let found = answer.search.found.iter().filter_map(policy);
+        match subset(&compiled.set, found.filter_map(|policy| compiled.set.policy(&policy.id))) {
+            Ok(set) => self.read(&self.cedar(&set), answer),
+            // Each of them was in a set already; if that could fail, all of them would have.
+            Err(_) => {
+                answer.decision = Decision::Deny;
+                answer.errors.extend(answer.search.found.iter().copied().map(PolicyIndex));
+            }
+        }
+        answer.lowered = false;
+    }
+
+    fn cedar(&self, policies: &PolicySet) -> Response {
+        stack::with_room(|| self.authorize(policies))
+    }
+
+    fn authorize(&self, policies: &PolicySet) -> Response {
+        Authorizer::new().is_authorized(&self.request, policies, &self.store.entities)
+    }
+
+    fn read(&self, response: &Response, answer: &mut Answer) {
+        answer.decision = response.decision();
+        answer.lowered = false;
+        let reason: BTreeSet<_> = response.diagnostics().reason().collect();
+        let errors: BTreeSet<_> = response.diagnostics().errors().map(failed).collect();
+        for (index, policy) in (0..).map(PolicyIndex).zip(&self.store.compiled.policies) {
+            if reason.contains(&policy.id) {
+                answer.reason.push(index);
+            }
+            if errors.contains(&policy.id) {
+                answer.errors.push(index);
+            }
+        }
+    }
+}
+
+fn failed(error: &AuthorizationError) -> &PolicyId {
+    match error {
+        AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
+    }
+}
+
+/// What Cedar's answer says of the one policy of a set.
+fn outcome(response: &Response) -> Outcome {
+    let diagnostics = response.diagnostics();
+    if diagnostics.errors().next().is_some() {
+        Outcome::Error
+    } else if diagnostics.reason().next().is_some() {
+        Outcome::True
+    } else {
+        Outcome::False
+    }
+}
