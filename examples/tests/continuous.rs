@@ -73,7 +73,7 @@ impl World {
             subject,
             device,
             public_key: PrivateKey::from_bytes([byte; 32]).public_key(),
-            assurance: Assurance { authenticated_at: self.now, mfa: Mfa::At(self.now), acr: String::new() },
+            assurance: Assurance { authenticated_at: self.now, mfa: Mfa::At(self.now), acr: "".into() },
             ends_at: self.now.after(span),
         };
         let outcome = self.handle(Event::SessionStarted(login));
@@ -210,7 +210,7 @@ fn inv_s1_disabled_account_has_nothing() {
         subject: subject.clone(),
         device: device("dana"),
         public_key: PrivateKey::from_bytes([9; 32]).public_key(),
-        assurance: Assurance { authenticated_at: world.now, mfa: Mfa::Absent, acr: String::new() },
+        assurance: Assurance { authenticated_at: world.now, mfa: Mfa::Absent, acr: "".into() },
         ends_at: world.now.after(HOUR),
     };
     assert!(world.handle(Event::SessionStarted(login.clone())).refusal.is_some());

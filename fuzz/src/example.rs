@@ -53,7 +53,7 @@ pub(crate) fn controller<D: Decide>(engine: D, policies: PolicySource) -> Contro
             subject: device.owner.clone(),
             device: device.id.clone(),
             public_key: PrivateKey::from_bytes([number; 32]).public_key(),
-            assurance: Assurance { authenticated_at: START, mfa: Mfa::At(START), acr: String::new() },
+            assurance: Assurance { authenticated_at: START, mfa: Mfa::At(START), acr: "".into() },
             ends_at: START.after(std::time::Duration::from_hours(1)),
         })
     });

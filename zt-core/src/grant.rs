@@ -1,9 +1,10 @@
 //! Grants, and what the fold says about them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::compile::TooManyCells;
-use crate::decide::{PolicyError, PolicyIndex, PolicyVersion, Validity};
+use crate::decide::{Effect, PolicyError, PolicyIndex, PolicyVersion, Validity};
 use crate::id::{DeviceId, GatewayId, Generation, ResourceId, Seq, SessionId};
 use crate::identity::Subject;
 use crate::key::PublicKey;
@@ -18,12 +19,23 @@ pub struct Grant {
     pub session: SessionId,
     /// The resource.
     pub resource: ResourceId,
-    /// The policies in force when it was issued.
+    /// The policies by which it was last decided.
     pub version: PolicyVersion,
     /// The permits that gave it, by their place in that version.
+    pub because: Arc<[PolicyIndex]>,
+}
+
+/// Why a session may reach a resource at this instant, or may not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// May it?
+    pub effect: Effect,
+    /// The policies that led to the answer, by their place in the version.
     pub because: Vec<PolicyIndex>,
-    /// How long the decision behind it holds if no fact changes.
+    /// How long the answer holds if no fact changes.
     pub valid: Validity,
+    /// The policies in force.
+    pub version: PolicyVersion,
 }
 
 /// What became of an entry.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +13,15 @@ use crate::time::Timestamp;
 ///
 /// Never an e-mail address or a display name, which can pass from one person to another.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Subject {
+#[serde(transparent)]
+pub struct Subject(Arc<Named>);
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename = "Subject")]
+struct Named {
     issuer: Issuer,
     #[serde(deserialize_with = "crate::identity::named")]
-    name: std::sync::Arc<str>,
+    name: Box<str>,
 }
 
 impl Subject {
@@ -24,29 +30,29 @@ impl Subject {
     /// # Errors
     /// If `name` is empty, too long or has control characters.
     pub fn new(issuer: Issuer, name: &str) -> Result<Self, NameError> {
-        check_name(name).map(|()| Self { issuer, name: name.into() })
+        check_name(name).map(|()| Self(Arc::new(Named { issuer, name: name.into() })))
     }
 
     /// The identity provider.
     #[must_use]
-    pub const fn issuer(&self) -> &Issuer {
-        &self.issuer
+    pub fn issuer(&self) -> &Issuer {
+        &self.0.issuer
     }
 
     /// The provider's name for the person.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 }
 
 impl fmt::Debug for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.name, self.issuer)
+        write!(f, "{} at {}", self.name(), self.issuer())
     }
 }
 
-fn named<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<std::sync::Arc<str>, D::Error> {
+fn named<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Box<str>, D::Error> {
     let text = String::deserialize(deserializer)?;
     check_name(&text).map_err(serde::de::Error::custom)?;
     Ok(text.into())
@@ -57,16 +63,74 @@ fn named<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<std::sync:
 pub struct Identity {
     /// Who it is.
     pub subject: Subject,
-    /// The group claims as the provider states them.
-    pub claims: BTreeSet<String>,
-    /// The declared groups that follow from the claims.
-    pub groups: BTreeSet<GroupId>,
-    /// What else is known, for policies that ask for it.
-    pub attributes: BTreeMap<String, AttributeValue>,
+    /// What is known of them; people of whom the same is known share it.
+    pub profile: Arc<Profile>,
     /// Whether the account may hold sessions at all.
     pub account: Account,
     /// When the person's sessions were last revoked; a login from before then is void.
     pub revoked_at: Timestamp,
+}
+
+/// What is known of a person besides who they are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Profile {
+    /// The group claims as the provider states them, in ascending order.
+    pub claims: Box<[Arc<str>]>,
+    /// The declared groups that follow from the claims.
+    pub groups: Groups,
+    /// What else is known, for policies that ask for it.
+    pub attributes: BTreeMap<String, AttributeValue>,
+}
+
+/// A set of groups, in ascending order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(from = "BTreeSet<GroupId>")]
+pub struct Groups(Box<[GroupId]>);
+
+impl Groups {
+    /// Whether a group is among them.
+    #[must_use]
+    pub fn contains(&self, group: &str) -> bool {
+        self.0.binary_search_by(|known| known.as_str().cmp(group)).is_ok()
+    }
+
+    /// The groups, in ascending order.
+    pub fn iter(&self) -> std::slice::Iter<'_, GroupId> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<BTreeSet<GroupId>> for Groups {
+    fn from(groups: BTreeSet<GroupId>) -> Self {
+        Self(groups.into_iter().collect())
+    }
+}
+
+impl FromIterator<GroupId> for Groups {
+    fn from_iter<I: IntoIterator<Item = GroupId>>(groups: I) -> Self {
+        groups.into_iter().collect::<BTreeSet<_>>().into()
+    }
+}
+
+impl<'a> IntoIterator for &'a Groups {
+    type Item = &'a GroupId;
+    type IntoIter = std::slice::Iter<'a, GroupId>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
 }
 
 /// Whether an account may hold sessions.
@@ -79,7 +143,7 @@ pub enum Account {
 }
 
 /// The value of an attribute that a site gives to a person or a resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum AttributeValue {
     /// True or false.
@@ -100,7 +164,7 @@ pub struct Assurance {
     /// The last second factor.
     pub mfa: Mfa,
     /// The provider's name for the class of the login (`acr`); empty if it gave none.
-    pub acr: String,
+    pub acr: Arc<str>,
 }
 
 /// A person's last second factor.

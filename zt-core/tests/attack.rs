@@ -87,7 +87,7 @@ fn login((who, on): (&str, &str), byte: u8, (at, span): (Timestamp, Duration)) -
         subject: person(who),
         device: device(on),
         public_key: key(byte),
-        assurance: Assurance { authenticated_at: at, mfa: Mfa::Absent, acr: String::new() },
+        assurance: Assurance { authenticated_at: at, mfa: Mfa::Absent, acr: "".into() },
         ends_at: at.after(span),
     })
 }
@@ -197,7 +197,10 @@ fn disk(passes: bool, observed_at: Timestamp) -> Event {
 #[test]
 fn b26_replayed_report_replaces_a_later_one() {
     let mut fold = Fold::new();
-    let status = |fold: &Fold| fold.controller.device(&device("laptop")).unwrap().facts["disk"].status;
+    let status = |fold: &Fold| {
+        let facts = &fold.controller.device(&device("laptop")).unwrap().facts;
+        facts.get(&FactName::new("disk").unwrap()).unwrap().finding.status
+    };
     let early = fold.now;
     fold.now = fold.now.after(SECOND);
     assert_eq!(fold.handle(disk(false, fold.now)).refusal, None);

@@ -162,7 +162,7 @@ impl World {
             subject: dana(),
             device: laptop(),
             public_key: key(1),
-            assurance: Assurance { authenticated_at: at, mfa: Mfa::Absent, acr: String::new() },
+            assurance: Assurance { authenticated_at: at, mfa: Mfa::Absent, acr: "".into() },
             ends_at: at.after(Duration::from_hours(1)),
         };
         now(self.control.submit(Event::SessionStarted(login))).unwrap().outcome.started.unwrap()
@@ -219,7 +219,7 @@ fn inv_k1_revoked_key_is_never_accepted_again() {
         subject: dana(),
         device: laptop(),
         public_key,
-        assurance: Assurance { authenticated_at: at, mfa: Mfa::Absent, acr: String::new() },
+        assurance: Assurance { authenticated_at: at, mfa: Mfa::Absent, acr: "".into() },
         ends_at: at.after(Duration::from_hours(1)),
     };
     for (refused, refusal) in [(key(1), Refusal::KeyRevoked(key(1))), (key(101), Refusal::KeyTaken(key(101)))]
@@ -350,7 +350,7 @@ fn login_older_than_a_revocation_is_refused() {
         subject: dana(),
         device: laptop(),
         public_key: key(1),
-        assurance: Assurance { authenticated_at, mfa: Mfa::Absent, acr: String::new() },
+        assurance: Assurance { authenticated_at, mfa: Mfa::Absent, acr: "".into() },
         ends_at: at.after(Duration::from_mins(10)),
     };
     let error = now(world.control.submit(Event::SessionStarted(login(at)))).unwrap_err();

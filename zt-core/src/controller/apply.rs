@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 
 use crate::decide::Decide;
 use crate::device::{
-    Device, DeviceAddresses, FactValue, KeyBinding, MAX_FACT_BYTES, MAX_REPORT_FACTS, PostureFact,
+    Device, DeviceAddresses, FactValue, Facts, HeldFact, KeyBinding, MAX_FACT_BYTES, MAX_REPORT_FACTS,
+    PostureFact,
 };
 use crate::event::{Event, IdentityEvent};
 use crate::grant::Refusal;
 use crate::id::{DeviceId, GatewayId};
-use crate::identity::{Account, AttributeValue, Identity, Subject};
+use crate::identity::{Account, AttributeValue, Identity, Profile, Subject};
 use crate::key::PublicKey;
 use crate::session::{EndReason, SessionState};
 
@@ -93,14 +94,9 @@ impl State {
         let known = self.identities.get(subject);
         let account = known.map_or(Account::Enabled, |known| known.account);
         let revoked_at = known.map(|known| known.revoked_at).unwrap_or_default();
-        let identity = Identity {
-            subject: subject.clone(),
-            claims: claims.clone(),
-            groups,
-            attributes: attributes.clone(),
-            account,
-            revoked_at,
-        };
+        let claims = claims.iter().map(|claim| claim.as_str().into()).collect();
+        let profile = Profile { claims, groups: groups.into(), attributes: attributes.clone() };
+        let identity = Identity { subject: subject.clone(), profile: profile.into(), account, revoked_at };
         if self.identities.get(subject) != Some(&identity) {
             self.identities.insert(subject.clone(), identity);
             self.sessions_of(subject).into_iter().for_each(|session| round.mark(session, EndReason::Revoke));
@@ -141,7 +137,7 @@ impl State {
             owner: owner.clone(),
             key,
             addresses: DeviceAddresses::default(),
-            facts: BTreeMap::new(),
+            facts: Facts::default(),
         };
         self.devices.insert(id.clone(), device);
         Ok(())
@@ -180,9 +176,9 @@ impl State {
         let now = self.now;
         for fact in facts.iter().filter(|fact| declared.contains_key(&fact.name)) {
             let is_later =
-                |known: &PostureFact| fact.observed_at < known.observed_at && known.observed_at <= now;
+                |known: &HeldFact| fact.observed_at < known.observed_at && known.observed_at <= now;
             if !device.facts.get(&fact.name).is_some_and(is_later) {
-                device.facts.insert(fact.name.clone(), fact.clone());
+                device.facts.insert(fact.into());
             }
         }
         if let Some(session) = self.session_of_device.get(id) {

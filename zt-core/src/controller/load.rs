@@ -72,10 +72,12 @@ impl State {
         self.groups = groups;
         self.place_gateways(&site);
         for identity in self.identities.values_mut() {
-            identity.groups = site.groups_of(&identity.subject, &identity.claims);
+            let claims = identity.profile.claims.iter().map(|claim| claim.to_string()).collect();
+            let groups = site.groups_of(&identity.subject, &claims).into();
+            std::sync::Arc::make_mut(&mut identity.profile).groups = groups;
         }
         for device in self.devices.values_mut() {
-            device.facts.retain(|name, _| site.facts.contains_key(name));
+            device.facts.retain(|held| site.facts.contains_key(&held.finding.name));
         }
         let old_windows: Vec<WindowId> =
             self.site.iter().flat_map(|site| site.windows.keys().cloned()).collect();

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::decide::{Decide, PolicyVersion};
+use crate::decide::{ClassId, Decide, Decision, DecisionSink, PolicyVersion};
 use crate::desired::{DesiredState, DeviceRoutes, GatewayRoute};
 use crate::device::Device;
-use crate::grant::Grant;
-use crate::id::{DeviceId, GatewayGroupId, GatewayId, Seq, SessionId};
+use crate::grant::{Explanation, Grant};
+use crate::id::{DeviceId, GatewayGroupId, GatewayId, ResourceId, Seq, SessionId};
 use crate::lease::{Lease, LeaseRefusal, LeaseRequest};
 use crate::session::Session;
 use crate::site::Site;
@@ -141,14 +141,38 @@ impl<D: Decide> Controller<D> {
     }
 
     /// The grants of a session, in the order of the resources' ids; none for a dead session.
-    pub fn grants(&self, session: SessionId) -> impl Iterator<Item = &Grant> {
-        self.state.grants.get(&session).into_iter().flat_map(|held| held.values())
+    pub fn grants(&self, session: SessionId) -> impl Iterator<Item = Grant> {
+        self.state.grants.get(&session).into_iter().flat_map(|held| held.values().cloned())
+    }
+
+    /// Why a live session may reach a resource at this instant, or may not; `None` if there is no such session or
+    /// resource, or no policy was loaded. Asks the engine once.
+    #[must_use]
+    pub fn explain(&self, session: SessionId, resource: &ResourceId) -> Option<Explanation> {
+        let facts = self.facts(session)?;
+        let class = self.decide.classes().class_of(facts.site.resource_index(resource)?)?;
+        let mut asked = Asked { version: self.policy_version()?, answer: None };
+        self.decide.decide(&facts, &[class], &mut asked);
+        asked.answer
     }
 
     /// An enrolled device.
     #[must_use]
     pub fn device(&self, id: &DeviceId) -> Option<&Device> {
         self.state.devices.get(id)
+    }
+}
+
+/// Takes the answer to one question.
+struct Asked {
+    version: PolicyVersion,
+    answer: Option<Explanation>,
+}
+
+impl DecisionSink for Asked {
+    fn decided(&mut self, _: ClassId, decision: Decision<'_>) {
+        let Decision { effect, because, valid } = decision;
+        self.answer = Some(Explanation { effect, because: because.to_vec(), valid, version: self.version });
     }
 }
 

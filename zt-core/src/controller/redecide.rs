@@ -1,6 +1,7 @@
 //! Decisions are made again, and grants follow.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::decide::{
     ClassId, Decide, Decision, DecisionSink, Effect, PolicyIndex, ResourceClasses, SessionFacts, Validity,
@@ -35,17 +36,7 @@ impl<D: Decide> Controller<D> {
     }
 
     fn decide_session(&self, id: SessionId, classes: &[ClassId]) -> Option<Answers<'_>> {
-        let state = &self.state;
-        let session = state.sessions.get(&id)?;
-        let facts = SessionFacts {
-            now: state.now,
-            identity: state.identities.get(&session.subject)?,
-            device: state.devices.get(&session.device)?,
-            session,
-            open_windows: &state.open_windows,
-            approved: &NOTHING_APPROVED,
-            site: state.site.as_ref()?,
-        };
+        let facts = self.facts(id)?;
         let valid = fact_horizon(facts.site, facts.device, facts.now);
         let classes_of = self.decide.classes();
         let mut answers =
@@ -53,13 +44,28 @@ impl<D: Decide> Controller<D> {
         self.decide.decide(&facts, classes, &mut answers);
         Some(answers)
     }
+
+    /// What is known of a live session.
+    pub(super) fn facts(&self, id: SessionId) -> Option<SessionFacts<'_>> {
+        let state = &self.state;
+        let session = state.sessions.get(&id)?;
+        Some(SessionFacts {
+            now: state.now,
+            identity: state.identities.get(&session.subject)?,
+            device: state.devices.get(&session.device)?,
+            session,
+            open_windows: &state.open_windows,
+            approved: &NOTHING_APPROVED,
+            site: state.site.as_ref()?,
+        })
+    }
 }
 
 /// The first instant after `now` at which a fact of the device becomes stale, or stops lying in the future.
 fn fact_horizon(site: &Site, device: &Device, now: Timestamp) -> Validity {
-    let declared = device.facts.values().filter_map(|fact| Some((fact, site.facts.get(&fact.name)?)));
+    let declared = device.facts.iter().filter_map(|held| Some((held, site.facts.get(&held.finding.name)?)));
     let instants = declared
-        .flat_map(|(fact, declaration)| [fact.observed_at, fact.observed_at.after(declaration.max_age)]);
+        .flat_map(|(held, declaration)| [held.observed_at, held.observed_at.after(declaration.max_age)]);
     instants.filter(|at| *at > now).map(Validity::Until).fold(Validity::Unlimited, Validity::min)
 }
 
@@ -78,14 +84,14 @@ impl DecisionSink for Answers<'_> {
         self.valid = self.valid.min(decision.valid);
         if decision.effect == Effect::Allow {
             let members = self.classes.members(class).iter().filter_map(|index| self.site.resource(*index));
-            let cause = || (decision.because.to_vec(), decision.valid);
+            let cause = || Arc::from(decision.because);
             self.allowed.extend(members.map(|resource| (resource.id.clone(), cause())));
         }
     }
 }
 
-/// The resources that are allowed, with the cause and how long it holds.
-type Allowed = BTreeMap<ResourceId, (Vec<PolicyIndex>, Validity)>;
+/// The resources that are allowed, with the cause.
+type Allowed = BTreeMap<ResourceId, Arc<[PolicyIndex]>>;
 
 impl State {
     /// Makes a session's grants equal to what is allowed.
@@ -97,8 +103,8 @@ impl State {
             self.end_grant(id, &resource, reason, round);
         }
         let Some(version) = self.policy.as_ref().map(|(_, version)| *version) else { return };
-        for (resource, (because, valid)) in allowed {
-            let grant = Grant { session: id, resource: resource.clone(), version, because, valid };
+        for (resource, because) in allowed {
+            let grant = Grant { session: id, resource: resource.clone(), version, because };
             let held = self.grants.get_mut(&id).and_then(|held| held.get_mut(&resource));
             if let Some(held) = held {
                 *held = grant;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::device::{Device, FactStatus, FactValue, Tier};
-use crate::id::{FactName, GroupId, ResourceId, WindowId};
-use crate::identity::{AttributeValue, Identity};
+use crate::id::{FactName, ResourceId, WindowId};
+use crate::identity::{AttributeValue, Groups, Identity};
 use crate::session::Session;
 use crate::site::{FactDeclaration, Site};
 use crate::time::Timestamp;
@@ -55,14 +55,14 @@ impl FactView<'_> {
 impl<'a> SessionFacts<'a> {
     /// The declared groups that the person is in.
     #[must_use]
-    pub const fn groups(&self) -> &'a BTreeSet<GroupId> {
-        &self.identity.groups
+    pub fn groups(&self) -> &'a Groups {
+        &self.identity.profile.groups
     }
 
     /// What else is known of the person.
     #[must_use]
-    pub const fn attributes(&self) -> &'a BTreeMap<String, AttributeValue> {
-        &self.identity.attributes
+    pub fn attributes(&self) -> &'a BTreeMap<String, AttributeValue> {
+        &self.identity.profile.attributes
     }
 
     /// What holds of one fact; `None` if the site does not declare it.
@@ -99,14 +99,15 @@ fn view<'a>(
         tier: Tier::SelfAsserted,
         age: FactView::AGE_UNKNOWN,
     };
-    let Some(fact) = device.facts.get(name) else { return unknown("never reported") };
+    let Some(held) = device.facts.get(name) else { return unknown("never reported") };
+    let fact = &*held.finding;
     if fact.value.kind() != declaration.kind {
         return unknown("value of the wrong kind");
     }
-    if fact.observed_at > now {
+    if held.observed_at > now {
         return unknown("observed in the future");
     }
-    if fact.observed_at.after(declaration.max_age) <= now {
+    if held.observed_at.after(declaration.max_age) <= now {
         return unknown("stale");
     }
     match fact.status {
@@ -119,7 +120,7 @@ fn view<'a>(
             value: Cow::Borrowed(&fact.value),
             source: &fact.source,
             tier: fact.tier,
-            age: now.since(fact.observed_at),
+            age: now.since(held.observed_at),
         },
     }
 }

@@ -146,7 +146,7 @@ impl<'a> Script<'a> {
             subject: subject(person),
             device: device(person),
             public_key,
-            assurance: Assurance { authenticated_at: self.now, mfa: Mfa::Absent, acr: String::new() },
+            assurance: Assurance { authenticated_at: self.now, mfa: Mfa::Absent, acr: "".into() },
             ends_at: self.now.after(span),
         }))
     }

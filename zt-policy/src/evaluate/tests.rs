@@ -1,6 +1,6 @@
 //! The wrapper alone, under policies that the rules would never let in force: forbids that fail.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::str::FromStr as _;
 
 use cedar_policy::{Policy, PolicySet};
@@ -51,9 +51,7 @@ fn under_forbid(condition: &str) -> (Effect, Vec<PolicyIndex>) {
     let now = Timestamp::from_millis(1_767_225_600_000);
     let identity = Identity {
         subject: subject.clone(),
-        claims: BTreeSet::new(),
-        groups: BTreeSet::new(),
-        attributes: BTreeMap::new(),
+        profile: Default::default(),
         account: Account::Enabled,
         revoked_at: Timestamp::default(),
     };
@@ -62,14 +60,14 @@ fn under_forbid(condition: &str) -> (Effect, Vec<PolicyIndex>) {
         owner: subject.clone(),
         key: KeyBinding::AtLogin,
         addresses: DeviceAddresses::default(),
-        facts: BTreeMap::new(),
+        facts: Default::default(),
     };
     let session = Login {
         id: SessionId(1),
         subject,
         device: id,
         public_key: PrivateKey::from_bytes([7; 32]).public_key(),
-        assurance: Assurance { authenticated_at: now, mfa: Mfa::At(now), acr: String::new() },
+        assurance: Assurance { authenticated_at: now, mfa: Mfa::At(now), acr: "".into() },
         started_at: now,
         ends_at: now,
         state: SessionState::Active,

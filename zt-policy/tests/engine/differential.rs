@@ -115,7 +115,7 @@ impl Facts {
             world.open("office");
         }
         world.session.assurance.mfa = self.mfa_minutes.map_or(Mfa::Absent, |ago| Mfa::At(minutes_ago(ago)));
-        world.session.assurance.acr = self.acr().to_owned();
+        world.session.assurance.acr = self.acr().into();
         if let Some((status, value, ago)) = self.edr {
             world.report("edr", (status, FactValue::Bool(value)), minutes_ago(ago));
         }

@@ -117,10 +117,10 @@ fn inv_p2_attributes_that_do_not_fit_the_schema_deny() {
         ("root", AttributeValue::String("false".to_owned())),
         ("name", AttributeValue::Strings(["a".to_owned()].into())),
     ] {
-        let kept = world.identity.attributes.clone();
+        let kept = std::sync::Arc::clone(&world.identity.profile);
         world.set(attribute, wrong);
         assert_eq!(world.denied("wiki"), DenyCause::InvalidFacts, "{attribute}");
-        world.identity.attributes = kept;
+        world.identity.profile = kept;
     }
     assert_eq!(world.effect("wiki"), Effect::Allow);
 }

@@ -99,7 +99,7 @@ fn check(world: &mut World, block: &str) {
             "windows" => rest.split(' ').for_each(|window| {
                 world.open(window);
             }),
-            "acr" => world.session.assurance.acr = rest.to_owned(),
+            "acr" => world.session.assurance.acr = rest.into(),
             "mfa" => world.session.assurance.mfa = Mfa::At(ago(world.now, rest)),
             "fact" => fact(world, rest),
             "allow" => expected = Some(rest.split(' ').filter(|id| !id.is_empty()).collect::<Vec<_>>()),

@@ -1,13 +1,14 @@
 //! A small site, one person on one device, and decisions on them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use zt_core::decide::{
     ClassId, Decide as _, Decision, DecisionSink, DenyCause, Effect, PolicyError, PolicyVersion,
     SessionFacts, Validity,
 };
-use zt_core::device::{Device, DeviceAddresses, FactStatus, FactValue, KeyBinding, PostureFact, Tier};
+use zt_core::device::{Device, DeviceAddresses, FactStatus, FactValue, Facts, KeyBinding, PostureFact, Tier};
 use zt_core::event::{PolicySource, SiteSource};
 use zt_core::id::{DeviceId, FactName, GroupId, Issuer, ResourceId, SessionEpoch, SessionId, WindowId};
 use zt_core::identity::{Account, Assurance, AttributeValue, Identity, Mfa, Subject};
@@ -114,9 +115,7 @@ impl World {
             now: NEW_YEAR,
             identity: Identity {
                 subject: subject.clone(),
-                claims: BTreeSet::new(),
-                groups: BTreeSet::new(),
-                attributes: BTreeMap::new(),
+                profile: Arc::default(),
                 account: Account::Enabled,
                 revoked_at: Timestamp::default(),
             },
@@ -125,14 +124,14 @@ impl World {
                 owner: subject.clone(),
                 key: KeyBinding::AtLogin,
                 addresses: DeviceAddresses::default(),
-                facts: BTreeMap::new(),
+                facts: Facts::default(),
             },
             session: Session {
                 id: SessionId(1),
                 subject,
                 device: id,
                 public_key: key,
-                assurance: Assurance { authenticated_at: hour_ago, mfa: Mfa::Absent, acr: String::new() },
+                assurance: Assurance { authenticated_at: hour_ago, mfa: Mfa::Absent, acr: "".into() },
                 started_at: hour_ago,
                 ends_at: NEW_YEAR.after(Duration::from_hours(8)),
                 state: SessionState::Active,
@@ -155,7 +154,9 @@ impl World {
     }
 
     pub(crate) fn join(&mut self, group: &str) -> &mut Self {
-        self.identity.groups.insert(GroupId::new(group).expect("a group"));
+        let profile = Arc::make_mut(&mut self.identity.profile);
+        let joined = GroupId::new(group).expect("a group");
+        profile.groups = profile.groups.iter().cloned().chain([joined]).collect();
         self
     }
 
@@ -165,7 +166,7 @@ impl World {
     }
 
     pub(crate) fn set(&mut self, attribute: &str, value: AttributeValue) -> &mut Self {
-        self.identity.attributes.insert(attribute.to_owned(), value);
+        Arc::make_mut(&mut self.identity.profile).attributes.insert(attribute.to_owned(), value);
         self
     }
 
@@ -178,14 +179,14 @@ impl World {
         let name = FactName::new(fact).expect("a fact");
         let source = "test".to_owned();
         let fact = PostureFact {
-            name: name.clone(),
+            name,
             status,
             value,
             source,
             tier: Tier::SelfAsserted,
             observed_at: at,
         };
-        self.device.facts.insert(name, fact);
+        self.device.facts.insert((&fact).into());
         self
     }
 

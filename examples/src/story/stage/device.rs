@@ -61,7 +61,7 @@ impl Stage {
             subject: person.subject.clone(),
             device: person.device.clone(),
             public_key,
-            assurance: Assurance { authenticated_at: now, mfa: Mfa::At(now), acr: String::new() },
+            assurance: Assurance { authenticated_at: now, mfa: Mfa::At(now), acr: "".into() },
             ends_at: now.after(span),
         };
         let submission = self.control.lock().await.submit(Event::SessionStarted(login)).await?;

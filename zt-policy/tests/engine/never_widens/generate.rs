@@ -1,7 +1,9 @@
 //! Policies over three facts, and facts for them.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
-use zt_core::device::{FactStatus, FactValue, PostureFact, Tier};
+use zt_core::device::{FactStatus, FactValue, Facts as Held, Finding, Tier};
 use zt_core::event::PolicySource;
 use zt_core::id::FactName;
 use zt_core::identity::AttributeValue;
@@ -130,9 +132,9 @@ pub(super) fn value(fact: usize, number: usize) -> FactValue {
 
 impl Facts {
     pub(super) fn put_into(&self, world: &mut World) {
-        world.identity.groups.clear();
+        world.identity.profile = Arc::default();
         world.windows.clear();
-        world.device.facts.clear();
+        world.device.facts = Held::default();
         if self.staff {
             world.join("staff");
         }
@@ -144,7 +146,7 @@ impl Facts {
             if let Some(fact) = fact {
                 let at = Timestamp::from_millis(NEW_YEAR.as_millis() - fact.minutes * 60_000);
                 world.report(FACTS[index], (fact.status, value(index, fact.value)), at);
-                reported(world, index).tier = fact.tier;
+                again(world, index, |finding, _| finding.tier = fact.tier);
             }
         }
     }
@@ -155,17 +157,16 @@ impl Facts {
             self.put_into(world);
             for index in (0..FACTS.len()).filter(|index| *index == which || which == FACTS.len()) {
                 let Some(was) = self.posture[index] else { continue };
-                let fact = reported(world, index);
                 match (how + index) % 6 {
-                    0 => fact.status = FactStatus::Unknown,
-                    1 => fact.value = value((index + 1) % 3, 0),
-                    2 => fact.observed_at = Timestamp::from_millis(NEW_YEAR.as_millis() + 1),
-                    3 => fact.observed_at = Timestamp::from_millis(i64::MIN),
+                    0 => again(world, index, |finding, _| finding.status = FactStatus::Unknown),
+                    1 => again(world, index, |finding, _| finding.value = value((index + 1) % 3, 0)),
+                    2 => again(world, index, |_, at| *at = Timestamp::from_millis(NEW_YEAR.as_millis() + 1)),
+                    3 => again(world, index, |_, at| *at = Timestamp::from_millis(i64::MIN)),
                     // An unknown fact may become unsupported when more is learnt of the device.
-                    4 if was.status != FactStatus::Unknown => fact.status = FactStatus::Unsupported,
-                    _ => {
-                        world.device.facts.remove(FACTS[index]);
+                    4 if was.status != FactStatus::Unknown => {
+                        again(world, index, |finding, _| finding.status = FactStatus::Unsupported);
                     }
+                    _ => world.device.facts.retain(|held| held.finding.name.as_str() != FACTS[index]),
                 }
             }
             check(world);
@@ -173,6 +174,10 @@ impl Facts {
     }
 }
 
-fn reported(world: &mut World, index: usize) -> &mut PostureFact {
-    world.device.facts.get_mut(&FactName::new(FACTS[index]).expect("a name")).expect("just reported")
+/// Reports a fact again, otherwise.
+fn again(world: &mut World, index: usize, change: impl FnOnce(&mut Finding, &mut Timestamp)) {
+    let name = FactName::new(FACTS[index]).expect("a name");
+    let mut held = world.device.facts.get(&name).expect("just reported").clone();
+    change(Arc::make_mut(&mut held.finding), &mut held.observed_at);
+    world.device.facts.insert(held);
 }

@@ -1,6 +1,7 @@
 //! Devices, their addresses in the tunnel, and the facts we hold of their state.
 
-use std::collections::BTreeMap;
+mod facts;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,6 +11,8 @@ use crate::id::{DeviceId, FactName};
 use crate::identity::Subject;
 use crate::key::PublicKey;
 use crate::time::Timestamp;
+
+pub use facts::{Facts, Finding, HeldFact};
 
 /// A device that may hold a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +26,7 @@ pub struct Device {
     /// Its addresses in the tunnel.
     pub addresses: DeviceAddresses,
     /// What was last reported of it.
-    pub facts: BTreeMap<FactName, PostureFact>,
+    pub facts: Facts,
 }
 
 /// Which WireGuard key a device may come with.
@@ -75,7 +78,7 @@ pub struct PostureFact {
 }
 
 /// What came of looking at one thing on a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FactStatus {
     /// It is as it should be.
@@ -102,7 +105,7 @@ impl FactStatus {
 }
 
 /// The value of a fact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum FactValue {
     /// True or false.
