@@ -67,7 +67,8 @@ impl Prepared<'_> {
         let Answer { search, scratch, reason, errors, permits, lowered, decision } = answer;
         *lowered = true;
         for index in &search.found {
-            let Some(policy) = usize::try_from(*index).ok().and_then(|at| self.store.compiled.policies.get(at))
+            let Some(policy) =
+                usize::try_from(*index).ok().and_then(|at| self.store.compiled.policies.get(at))
             else {
                 continue;
             };

@@ -87,8 +87,7 @@ impl Store {
         for name in &names {
             if let Some(value) = context.get(name) {
                 let value = facts.values().convert(&value);
-                let value =
-                    value.map_err(|problem| PrepareError::Value { name: name.clone(), problem })?;
+                let value = value.map_err(|problem| PrepareError::Value { name: name.clone(), problem })?;
                 fields.push((name.as_str(), value));
             }
         }
