@@ -1,114 +1,72 @@
-//! People, groups, resources and segments as Cedar's entities.
+//! Resources and segments as Cedar's entities.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr as _;
 
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
-use zt_core::decide::{PolicyError, SessionFacts};
-use zt_core::identity::{AttributeValue, Subject};
+use zt_core::decide::PolicyError;
+use zt_core::identity::AttributeValue;
 use zt_core::site::Resource;
 
+use crate::conform::Attributes;
 use crate::problem::{at, chain};
 
-/// The id of a person in policies: `issuer|subject`, as in `Zt::User::"https://id.example.com|alice"`.
-///
-/// A `|` or `%` in the issuer is written `%7C` or `%25`; so the first `|` ends the issuer, and no two people have the
-/// same id.
-#[must_use]
-pub fn user_id(subject: &Subject) -> String {
-    let issuer = subject.issuer().as_str().replace('%', "%25").replace('|', "%7C");
-    format!("{issuer}|{}", subject.name())
-}
-
-/// Whether an id can be that of a person.
-pub(crate) fn names_user(id: &str) -> bool {
-    id.split_once('|').is_some_and(|(issuer, name)| !issuer.is_empty() && !name.is_empty())
-}
-
-/// The entity types of the namespace `Zt`, and its action.
+/// Makes entities of resources that have what `Site::ResourceAttributes` asks for.
 #[derive(Debug)]
-pub(crate) struct Names {
-    user: EntityTypeName,
-    group: EntityTypeName,
+pub(crate) struct Families<'a> {
     resource: EntityTypeName,
     segment: EntityTypeName,
-    /// `Zt::Action::"connect"`
-    pub(crate) connect: EntityUid,
+    schema: &'a Schema,
+    attributes: &'a Attributes,
 }
 
-impl Names {
-    pub(crate) fn new() -> Result<Self, PolicyError> {
+impl<'a> Families<'a> {
+    pub(crate) fn new(schema: &'a Schema, attributes: &'a Attributes) -> Result<Self, PolicyError> {
         let name =
             |text: &str| EntityTypeName::from_str(text).map_err(|error| at("schema of `Zt`", chain(&error)));
-        Ok(Self {
-            user: name("Zt::User")?,
-            group: name("Zt::Group")?,
-            resource: name("Zt::Resource")?,
-            segment: name("Zt::Segment")?,
-            connect: uid(&name("Zt::Action")?, "connect"),
-        })
+        Ok(Self { resource: name("Zt::Resource")?, segment: name("Zt::Segment")?, schema, attributes })
     }
-}
 
-/// Entities of which one is asked about, and the others are its ancestors.
-#[derive(Debug, Clone)]
-pub(crate) struct Family {
-    /// The one asked about.
-    pub(crate) uid: EntityUid,
-    /// It and its ancestors.
-    pub(crate) entities: Vec<Entity>,
-}
-
-/// A resource with its segments.
-///
-/// # Errors
-/// If its attributes are not what `Site::ResourceAttributes` asks for.
-pub(crate) fn resource(resource: &Resource, names: &Names, schema: &Schema) -> Result<Family, PolicyError> {
-    let place = || format!("site, resource `{}`", resource.id);
-    let segments: Vec<_> = resource.segments.iter().map(|id| uid(&names.segment, id.as_str())).collect();
-    let of = uid(&names.resource, resource.id.as_str());
-    let family = family(of, segments, &resource.attributes).map_err(|problem| at(place(), problem))?;
-    match Entities::from_entities(family.entities.iter().cloned(), Some(schema)) {
-        Ok(_) => Ok(family),
-        Err(error) => Err(at(place(), chain(&error))),
+    /// Checks the attributes of a resource.
+    ///
+    /// # Errors
+    /// If they are not what `Site::ResourceAttributes` asks for.
+    pub(crate) fn check(&self, resource: &Resource) -> Result<(), PolicyError> {
+        if self.attributes.fit(&resource.attributes) {
+            return Ok(());
+        }
+        let place = || format!("site, resource `{}`", resource.id);
+        let family = self.family(resource).map_err(|problem| at(place(), problem))?;
+        match Entities::from_entities(family, Some(self.schema)) {
+            Ok(_) => Err(at(place(), "its attributes are not those of `Site::ResourceAttributes`")),
+            Err(error) => Err(at(place(), chain(&error))),
+        }
     }
-}
 
-/// A person with their groups, checked against the schema; `None` if they do not fit it, or are in a group that the
-/// site does not declare.
-pub(crate) fn user(
-    facts: &SessionFacts<'_>,
-    names: &Names,
-    schema: &Schema,
-) -> Option<(EntityUid, Entities)> {
-    if !facts.groups().iter().all(|group| facts.site.groups.contains_key(group)) {
-        return None;
+    /// The entities of `resources` and their segments.
+    pub(crate) fn all<'r>(
+        &self,
+        resources: impl Iterator<Item = &'r Resource>,
+    ) -> Result<Entities, PolicyError> {
+        let mut found: BTreeMap<EntityUid, Entity> = BTreeMap::new();
+        for resource in resources {
+            let family = self.family(resource).map_err(|problem| at("site", problem))?;
+            found.extend(family.into_iter().map(|entity| (entity.uid(), entity)));
+        }
+        Entities::from_entities(found.into_values(), None).map_err(|error| at("site", chain(&error)))
     }
-    let groups: Vec<_> = facts.groups().iter().map(|id| uid(&names.group, id.as_str())).collect();
-    let family =
-        family(uid(&names.user, &user_id(&facts.identity.subject)), groups, facts.attributes()).ok()?;
-    let entities = Entities::from_entities(family.entities, Some(schema)).ok()?;
-    Some((family.uid, entities))
-}
 
-/// Whether `uid` and all its ancestors are in the store: of an entity that is not, Cedar believes it has no ancestors,
-/// and a forbid of one of them does not hold.
-pub(crate) fn is_complete(uid: &EntityUid, entities: &Entities) -> bool {
-    let present = |uid: &EntityUid| entities.get(uid).is_some();
-    present(uid) && entities.ancestors(uid).is_some_and(|mut ancestors| ancestors.all(present))
-}
-
-fn family(
-    of: EntityUid,
-    parents: Vec<EntityUid>,
-    attributes: &BTreeMap<String, AttributeValue>,
-) -> Result<Family, String> {
-    let attributes: HashMap<_, _> =
-        attributes.iter().map(|(name, value)| (name.clone(), expression(value))).collect();
-    let child = Entity::new(of.clone(), attributes, parents.iter().cloned().collect())
-        .map_err(|error| chain(&error))?;
-    let parents = parents.into_iter().map(|uid| Entity::new_no_attrs(uid, HashSet::new()));
-    Ok(Family { uid: of, entities: std::iter::once(child).chain(parents).collect() })
+    /// A resource and its segments.
+    fn family(&self, resource: &Resource) -> Result<Vec<Entity>, String> {
+        let segments: Vec<_> = resource.segments.iter().map(|id| uid(&self.segment, id.as_str())).collect();
+        let attributes: HashMap<_, _> =
+            resource.attributes.iter().map(|(name, value)| (name.clone(), expression(value))).collect();
+        let of = uid(&self.resource, resource.id.as_str());
+        let child =
+            Entity::new(of, attributes, segments.iter().cloned().collect()).map_err(|error| chain(&error))?;
+        let segments = segments.into_iter().map(|uid| Entity::new_no_attrs(uid, HashSet::new()));
+        Ok(std::iter::once(child).chain(segments).collect())
+    }
 }
 
 fn uid(of: &EntityTypeName, id: &str) -> EntityUid {
@@ -123,25 +81,5 @@ fn expression(value: &AttributeValue) -> RestrictedExpression {
         AttributeValue::Strings(values) => {
             RestrictedExpression::new_set(values.iter().cloned().map(RestrictedExpression::new_string))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Cedar itself says nothing of this: to it, a group that is not there is just a group without members.
-    #[test]
-    fn a_store_without_an_ancestor_is_not_complete() {
-        let uid = |text: &str| EntityUid::from_str(text).expect("an entity");
-        let (alice, staff) = (uid("Zt::User::\"i|alice\""), uid("Zt::Group::\"staff\""));
-        let group = Entity::new_no_attrs(staff.clone(), HashSet::new());
-        let user = Entity::new_no_attrs(alice.clone(), [staff].into());
-        let store = |entities: &[&Entity]| {
-            Entities::from_entities(entities.iter().copied().cloned(), None).expect("a store")
-        };
-        assert!(is_complete(&alice, &store(&[&user, &group])));
-        assert!(!is_complete(&alice, &store(&[&user])));
-        assert!(!is_complete(&alice, &store(&[&group])));
     }
 }

@@ -1,52 +1,56 @@
 //! One session's facts against classes of resources, with every doubt a denial.
 //!
-//! Cedar skips a policy that fails, so a forbid that fails would let through what it is there to stop. Here any
-//! failure of any policy denies; and what cannot fail in Cedar but should (an entity that is not there, a value of
-//! another type, a time in the future) is checked before Cedar is asked.
+//! Each policy that may apply to the person is run once, or once for each class if it reads the resource; what it says
+//! then goes for all the classes that its head takes. Cedar skips a policy that fails, so that a forbid that fails
+//! would let through what it is there to stop; here any failure of any policy denies.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::borrow::Cow;
 
-use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision as Answer, Entities, EntityUid, PolicyId, Request,
-    Response,
-};
 use zt_core::decide::{
     ClassId, Decision, DecisionSink, DenyCause, Effect, PolicyIndex, SessionFacts, Validity,
 };
-use zt_core::site::Resource;
+use zt_core::time::Timestamp;
 
-use crate::context::context;
-use crate::entities::{Family, is_complete, user};
+use crate::bits::Bits;
+use crate::evaluator::{Facts, Outcome, Scratch};
+use crate::index::{Entry, bit};
 use crate::loaded::Loaded;
-use crate::schedule::{Turns, in_future};
+use crate::session::{bind, unfit_until};
 
-/// Decides on each of `classes`. To be called on a stack with room for Cedar's recursion.
+/// Decides on each of `classes`.
 pub(crate) fn decide(
     loaded: &Loaded,
     facts: &SessionFacts<'_>,
     classes: &[ClassId],
     sink: &mut dyn DecisionSink,
 ) {
-    if let Some(latest) = in_future(facts) {
-        return deny(classes, Validity::Until(latest), sink);
+    if let Some(valid) = unfit_until(loaded, facts) {
+        return deny(classes, valid, sink);
     }
-    let who = user(facts, &loaded.names, &loaded.schema);
-    let (Some(context), Some((principal, store))) = (context(facts), who) else {
+    let wanted: Bits = classes.iter().map(|class| bit(*class)).collect();
+    let mut round = Round { loaded, facts: bind(loaded, facts), scratch: Scratch::default() };
+    if round.facts.is_full() {
         return deny(classes, Validity::Unlimited, sink);
-    };
-    let session = Session {
-        loaded,
-        principal,
-        store,
-        context,
-        turns: Turns::of(facts, &loaded.policies.scheduled),
-        authorizer: Authorizer::new(),
-    };
+    }
+    let turns = loaded.index.turns(facts);
+    let mut said = Said::default();
+    let mut policies: Vec<usize> = loaded.index.policies_of(facts).collect();
+    policies.sort_unstable();
+    for place in policies {
+        let Some(entry) = loaded.index.policy(place).filter(|entry| entry.classes.meets(&wanted)) else {
+            continue;
+        };
+        said.turns.extend(entry.turns_at(&turns).map(|at| (&entry.classes, at)));
+        round.run(place, entry, &wanted, &mut said);
+    }
+    let mut because = Vec::new();
     for class in classes {
-        match usize::try_from(class.0).ok().and_then(|index| loaded.resources.get(index)) {
-            None => deny(&[*class], Validity::Unlimited, sink),
-            Some((resource, family)) => session.decide(*class, (resource, family), sink),
+        if loaded.index.classes().members(*class).is_empty() {
+            deny(&[*class], Validity::Unlimited, sink);
+            continue;
         }
+        let effect = said.answer(bit(*class), &mut because);
+        sink.decided(*class, Decision { effect, because: &because, valid: said.valid(bit(*class)) });
     }
 }
 
@@ -58,73 +62,78 @@ pub(crate) fn deny(classes: &[ClassId], valid: Validity, sink: &mut dyn Decision
     }
 }
 
-/// What is the same for all classes.
-struct Session<'a> {
+/// What is the same for all policies.
+struct Round<'a> {
     loaded: &'a Loaded,
-    principal: EntityUid,
-    store: Entities,
-    context: Context,
-    turns: Turns<'a>,
-    authorizer: Authorizer,
+    facts: Facts<'a>,
+    scratch: Scratch,
 }
 
-impl Session<'_> {
-    fn decide(&self, class: ClassId, (resource, family): (&Resource, &Family), sink: &mut dyn DecisionSink) {
-        let valid = self.turns.validity(resource);
-        let (effect, because) = match self.ask(family) {
-            Err(cause) => (Effect::Deny(cause), Vec::new()),
-            Ok(response) => self.read(&response),
-        };
-        sink.decided(class, Decision { effect, because: &because, valid });
-    }
-
-    fn ask(&self, family: &Family) -> Result<Response, DenyCause> {
-        let store = self.store.clone().add_entities(family.entities.iter().cloned(), None);
-        let store = store.map_err(|_| DenyCause::InvalidFacts)?;
-        if !is_complete(&self.principal, &store) || !is_complete(&family.uid, &store) {
-            return Err(DenyCause::InvalidFacts);
+impl Round<'_> {
+    fn run<'p>(&mut self, place: usize, entry: &'p Entry, wanted: &Bits, said: &mut Said<'p>) {
+        let Some(program) = self.loaded.programs.get(place) else { return };
+        let index = PolicyIndex(u32::try_from(place).unwrap_or(u32::MAX));
+        if !entry.reads_resource {
+            let outcome = program.run(&self.facts, self.facts.resource, &mut self.scratch);
+            return said.note((index, entry), outcome, Cow::Borrowed(&entry.classes));
         }
-        let request = Request::new(
-            self.principal.clone(),
-            self.loaded.names.connect.clone(),
-            family.uid.clone(),
-            self.context.clone(),
-            Some(&self.loaded.schema),
-        );
-        let request = request.map_err(|_| DenyCause::InvalidFacts)?;
-        // Nothing is changed by the call, so nothing can be left half-changed by a panic in it.
-        let answer =
-            AssertUnwindSafe(|| self.authorizer.is_authorized(&request, &self.loaded.policies.set, &store));
-        catch_unwind(answer).map_err(|_| DenyCause::EvaluationError)
-    }
-
-    fn read(&self, response: &Response) -> (Effect, Vec<PolicyIndex>) {
-        let failed = self.indexes(response.diagnostics().errors().map(|error| match error {
-            AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
-        }));
-        let held = self.indexes(response.diagnostics().reason());
-        match (response.decision(), failed.is_empty(), held.is_empty()) {
-            (_, false, _) => (Effect::Deny(DenyCause::EvaluationError), failed),
-            (Answer::Allow, true, false) => (Effect::Allow, held),
-            (Answer::Allow, true, true) => (Effect::Deny(DenyCause::EvaluationError), held),
-            (Answer::Deny, true, false) => (Effect::Deny(DenyCause::Forbidden), held),
-            (Answer::Deny, true, true) => (Effect::Deny(DenyCause::NotPermitted), held),
+        let (mut holds, mut fails) = (Bits::default(), Bits::default());
+        for class in entry.classes.common(wanted) {
+            let Some(resource) = self.loaded.resources.get(class) else { continue };
+            match program.run(&self.facts, *resource, &mut self.scratch) {
+                Outcome::True => holds.insert(class),
+                Outcome::Error => fails.insert(class),
+                Outcome::False => {}
+            }
         }
-    }
-
-    fn indexes<'p>(&self, policies: impl Iterator<Item = &'p PolicyId>) -> Vec<PolicyIndex> {
-        let names = &self.loaded.policies.names;
-        let index = |id: &PolicyId| {
-            let id: &str = id.as_ref();
-            let at = names.binary_search_by(|name| name.as_str().cmp(id)).ok()?;
-            u32::try_from(at).ok().map(PolicyIndex)
-        };
-        let mut found: Vec<_> = policies.filter_map(index).collect();
-        found.sort_unstable();
-        found.dedup();
-        found
+        said.note((index, entry), Outcome::True, Cow::Owned(holds));
+        said.note((index, entry), Outcome::Error, Cow::Owned(fails));
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// What the policies said, each with the classes it said it of; in the order of the policies.
+#[derive(Default)]
+struct Said<'a> {
+    permits: Vec<(PolicyIndex, Cow<'a, Bits>)>,
+    forbids: Vec<(PolicyIndex, Cow<'a, Bits>)>,
+    failures: Vec<(PolicyIndex, Cow<'a, Bits>)>,
+    /// When time may turn a policy.
+    turns: Vec<(&'a Bits, Timestamp)>,
+}
+
+impl<'a> Said<'a> {
+    fn note(&mut self, (index, entry): (PolicyIndex, &Entry), outcome: Outcome, classes: Cow<'a, Bits>) {
+        let to = match outcome {
+            Outcome::False => return,
+            Outcome::Error => &mut self.failures,
+            Outcome::True if entry.forbids => &mut self.forbids,
+            Outcome::True => &mut self.permits,
+        };
+        if !classes.is_empty() {
+            to.push((index, classes));
+        }
+    }
+
+    /// The answer for one class, and the policies that led to it.
+    fn answer(&self, class: usize, because: &mut Vec<PolicyIndex>) -> Effect {
+        because.clear();
+        let each = [
+            (&self.failures, Effect::Deny(DenyCause::EvaluationError)),
+            (&self.forbids, Effect::Deny(DenyCause::Forbidden)),
+            (&self.permits, Effect::Allow),
+        ];
+        for (policies, effect) in each {
+            because
+                .extend(policies.iter().filter(|(_, classes)| classes.has(class)).map(|(index, _)| *index));
+            if !because.is_empty() {
+                return effect;
+            }
+        }
+        Effect::Deny(DenyCause::NotPermitted)
+    }
+
+    fn valid(&self, class: usize) -> Validity {
+        let turns = self.turns.iter().filter(|(classes, _)| classes.has(class));
+        turns.map(|(_, at)| Validity::Until(*at)).fold(Validity::Unlimited, Validity::min)
+    }
+}

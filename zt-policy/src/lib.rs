@@ -103,21 +103,25 @@
 //! A site defines the two types of attributes in `*.cedarschema` files, in `namespace Site`; they are empty records
 //! otherwise.
 
+mod bits;
 mod bundle;
 mod caps;
+mod conform;
 mod constants;
-mod context;
 mod engine;
 mod entities;
 mod evaluate;
 mod evaluator;
+mod index;
 mod lex;
 mod loaded;
+mod person;
 mod policies;
 mod problem;
+mod reads;
 mod rules;
-mod schedule;
 mod schema;
+mod session;
 mod time;
 mod unknown;
 mod version;
@@ -125,9 +129,9 @@ mod version;
 pub use bundle::{BundleError, read_bundle};
 pub use caps::{MAX_BUNDLE_BYTES, MAX_DEPTH, MAX_POLICIES, MAX_POLICY_BYTES, MAX_SCHEMA_BYTES, MAX_STEPS};
 pub use engine::PolicyEngine;
-pub use entities::user_id;
 pub use evaluator::{
-    Answer, CompileError, ConvertError, Engine, Evaluator, MAX_LEVELS, MAX_LOWERED_STEPS, MAX_VALUE_DEPTH, PrepareError,
-    Prepared, Store, StoreError, Unlowered,
+    Answer, CompileError, ConvertError, Engine, Evaluator, MAX_LEVELS, MAX_LOWERED_STEPS, MAX_VALUE_DEPTH,
+    PrepareError, Prepared, Store, StoreError, Unlowered,
 };
+pub use person::user_id;
 pub use schema::schema_text;

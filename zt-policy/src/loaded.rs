@@ -1,25 +1,39 @@
 //! What is in force: one bundle, compiled for one site.
 
-use cedar_policy::Schema;
-use zt_core::decide::{PolicyError, PolicyVersion, ResourceClasses};
-use zt_core::event::PolicySource;
-use zt_core::site::{Resource, ResourceIndex, Site};
+use std::collections::BTreeMap;
 
-use crate::entities::{Family, Names, resource};
-use crate::policies::{self, Policies};
-use crate::schema::schema_text;
-use crate::{caps, problem, schema, version};
+use zt_core::decide::{PolicyError, PolicyVersion};
+use zt_core::event::PolicySource;
+use zt_core::id::FactName;
+use zt_core::site::{FactDeclaration, Site};
+
+use crate::conform::Attributes;
+use crate::entities::Families;
+use crate::evaluator::{Graph, Program, Symbols, Uid};
+use crate::index::{Index, Read};
+use crate::policies::{self, Policy};
+use crate::problem::{all, at};
+use crate::schema::{self, schema_text};
+use crate::{caps, version};
 
 /// A bundle that passed every check, with all that decisions need besides facts.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) version: PolicyVersion,
-    pub(crate) schema: Schema,
-    pub(crate) names: Names,
-    pub(crate) policies: Policies,
-    pub(crate) classes: ResourceClasses,
-    /// The resource that stands for each class, and its entities.
-    pub(crate) resources: Vec<(Resource, Family)>,
+    /// The names of the policies, sorted; the place of a name is the index of its policy.
+    pub(crate) names: Vec<String>,
+    /// The conditions of the policies.
+    pub(crate) programs: Vec<Program>,
+    pub(crate) index: Index,
+    /// The resources that stand for the classes, and their segments.
+    pub(crate) graph: Graph,
+    /// The resource that stands for each class.
+    pub(crate) resources: Vec<Uid>,
+    /// `Zt::Action::"connect"`
+    pub(crate) connect: Uid,
+    pub(crate) user_attributes: Attributes,
+    /// The facts that the site declared.
+    pub(crate) facts: BTreeMap<FactName, FactDeclaration>,
 }
 
 impl Loaded {
@@ -28,25 +42,37 @@ impl Loaded {
         caps::check(source)?;
         let generated = schema_text(site);
         let schema = schema::load(source, &generated)?;
-        let names = Names::new()?;
-        let policies = policies::load(source, &schema, site)?;
-        let mut resources = Vec::new();
-        let mut problems = Vec::new();
-        for declared in site.resources() {
-            match resource(declared, &names, &schema) {
-                Ok(family) => resources.push((declared.clone(), family)),
-                Err(error) => problems.push(error),
-            }
-        }
-        problem::all(problems)?;
-        let classes = (0..).map(ResourceIndex).zip(&resources).map(|(index, _)| vec![index]).collect();
+        let families = Families::new(&schema.cedar, &schema.resource_attributes)?;
+        let misfits = site.resources().iter().filter_map(|resource| families.check(resource).err());
+        all(misfits.collect())?;
+        let mut symbols = Symbols::default();
+        let connect = symbols.uid("Zt::Action", "connect");
+        let policies = policies::load(source, &schema.cedar, site)?;
+        let programs = policies.iter().map(|policy| lower(policy, &mut symbols)).collect::<Result<_, _>>()?;
+        let reads = policies.iter().map(|policy| Read { policy: policy.tree.body(), reads: &policy.reads });
+        let index = Index::new(&reads.collect::<Vec<_>>(), site);
+        let representatives = || {
+            let first = index.classes().iter().filter_map(|(_, members)| members.first());
+            first.filter_map(|member| site.resource(*member))
+        };
+        let resources = representatives().map(|resource| symbols.uid("Zt::Resource", resource.id.as_str()));
+        let resources = resources.collect();
+        let graph = Graph::new(symbols, &families.all(representatives())?);
         Ok(Self {
             version: version::version(source, site, &generated),
-            schema,
-            names,
-            policies,
-            classes: ResourceClasses::new(classes),
+            names: policies.into_iter().map(|policy| policy.name).collect(),
+            programs,
+            index,
+            graph: graph.map_err(|error| at("site", error.to_string()))?,
             resources,
+            connect,
+            user_attributes: schema.user_attributes,
+            facts: site.facts.clone(),
         })
     }
+}
+
+fn lower(policy: &Policy, symbols: &mut Symbols) -> Result<Program, PolicyError> {
+    let refuse = |problem: String| at(&policy.place, format!("policy `{}`: {problem}", policy.name));
+    Program::lower(policy.tree.body(), symbols).map_err(|error| refuse(error.to_string()))
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
-use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator, pst};
+use cedar_policy::{
+    Policy as Parsed, PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator, pst,
+};
 use zt_core::decide::PolicyError;
 use zt_core::event::PolicySource;
 use zt_core::id::check_name;
@@ -12,23 +14,22 @@ use zt_core::site::Site;
 use crate::caps::{MAX_POLICIES, Statement, place, statements};
 use crate::constants::Constants;
 use crate::problem::{all, at, chain};
+use crate::reads::Reads;
 use crate::rules;
-use crate::schedule::Scheduled;
 use crate::unknown::{self, Worlds};
 
-/// Policies that passed every check.
+/// A policy that passed every check.
 #[derive(Debug)]
-pub(crate) struct Policies {
-    /// Their names, sorted; the place of a name is the index of its policy.
-    pub(crate) names: Vec<String>,
-    /// The policies, under their names.
-    pub(crate) set: PolicySet,
-    /// Those that time can turn.
-    pub(crate) scheduled: Vec<Scheduled>,
+pub(crate) struct Policy {
+    pub(crate) name: String,
+    /// Where its text is.
+    pub(crate) place: String,
+    pub(crate) tree: pst::StaticPolicy,
+    pub(crate) reads: Reads,
 }
 
 /// Takes the policies of `source`; everything that is wrong with them is told at once, but for what cannot be parsed.
-pub(crate) fn load(source: &PolicySource, schema: &Schema, site: &Site) -> Result<Policies, PolicyError> {
+pub(crate) fn load(source: &PolicySource, schema: &Schema, site: &Site) -> Result<Vec<Policy>, PolicyError> {
     let mut files = Vec::new();
     let mut count = 0_usize;
     for (file, text) in &source.policies {
@@ -55,30 +56,27 @@ pub(crate) fn load(source: &PolicySource, schema: &Schema, site: &Site) -> Resul
     let mut problems = validate(&set, schema, &found);
     let mut constants = Constants::default();
     let mut worlds = Worlds::default();
-    let mut scheduled = Vec::new();
-    for (name, (place, policy)) in &found {
-        let refuse = |problem| at(place, format!("policy `{name}`: {problem}"));
+    let mut policies = Vec::new();
+    for (name, (place, policy)) in found {
+        let refuse = |problem| at(&place, format!("policy `{name}`: {problem}"));
         let tree = match policy.to_pst() {
             Ok(pst::Policy::Static(tree)) => tree,
             Ok(pst::Policy::Linked(_)) => return Err(refuse("a template".to_owned())),
             Err(error) => return Err(refuse(chain(&error))),
         };
         match rules::check(tree.body(), site, &mut constants) {
-            Ok(thresholds) => {
-                problems.extend(unknown::check(tree.body(), site, &mut worlds).into_iter().map(refuse));
-                if !thresholds.is_empty() {
-                    scheduled.push(Scheduled::new(tree.body(), thresholds));
-                }
-            }
+            Ok(()) => problems.extend(unknown::check(tree.body(), site, &mut worlds).into_iter().map(refuse)),
             Err(found) => problems.extend(found.into_iter().map(refuse)),
         }
+        let reads = Reads::of(tree.body(), site, &mut constants);
+        policies.push(Policy { name, place, tree, reads });
     }
     all(problems)?;
-    Ok(Policies { names: found.into_keys().collect(), set, scheduled })
+    Ok(policies)
 }
 
-fn parse(place: &str, statement: Statement<'_>) -> Result<(String, Policy), PolicyError> {
-    let policy = Policy::parse(None, statement.text).map_err(|errors| {
+fn parse(place: &str, statement: Statement<'_>) -> Result<(String, Parsed), PolicyError> {
+    let policy = Parsed::parse(None, statement.text).map_err(|errors| {
         let problems: Vec<_> = errors.iter().map(ToString::to_string).collect();
         at(place, problems.join("; "))
     })?;
@@ -93,7 +91,7 @@ fn parse(place: &str, statement: Statement<'_>) -> Result<(String, Policy), Poli
 fn validate(
     set: &PolicySet,
     schema: &Schema,
-    found: &BTreeMap<String, (String, Policy)>,
+    found: &BTreeMap<String, (String, Parsed)>,
 ) -> Vec<PolicyError> {
     let result = Validator::new(schema.clone()).validate(set, ValidationMode::Strict);
     let problem = |id: &PolicyId, error: &dyn Error| {

@@ -10,8 +10,6 @@
 //!
 //! What it may not make of facts that are not known is in [`crate::unknown`].
 
-use std::collections::BTreeSet;
-
 use cedar_policy::pst::{
     BinaryOp, Clause, Effect, EntityOrSlot, EntityUID, Expr, Literal, PrincipalConstraint,
     ResourceConstraint, Template, UnaryOp, Var,
@@ -21,22 +19,12 @@ use zt_core::id::ResourceId;
 use zt_core::site::Site;
 
 use crate::constants::Constants;
-use crate::entities::names_user;
-use crate::time::{Threshold, attributes, context_path, threshold};
+use crate::person::Person;
+use crate::time::{attributes, context_path, threshold};
 
-/// Checks a policy; gives the instants at which time may turn it, or everything that is wrong with it.
-pub(crate) fn check(
-    policy: &Template,
-    site: &Site,
-    constants: &mut Constants,
-) -> Result<BTreeSet<Threshold>, Vec<String>> {
-    let mut walk = Walk {
-        forbid: policy.effect == Effect::Forbid,
-        site,
-        constants,
-        thresholds: BTreeSet::new(),
-        problems: Vec::new(),
-    };
+/// Checks a policy; gives everything that is wrong with it.
+pub(crate) fn check(policy: &Template, site: &Site, constants: &mut Constants) -> Result<(), Vec<String>> {
+    let mut walk = Walk { forbid: policy.effect == Effect::Forbid, site, constants, problems: Vec::new() };
     for named in scope(policy) {
         walk.name(named);
     }
@@ -45,7 +33,7 @@ pub(crate) fn check(
             Clause::When(expr) | Clause::Unless(expr) => walk.expr(expr),
         }
     }
-    if walk.problems.is_empty() { Ok(walk.thresholds) } else { Err(walk.problems) }
+    if walk.problems.is_empty() { Ok(()) } else { Err(walk.problems) }
 }
 
 fn scope(policy: &Template) -> impl Iterator<Item = &EntityUID> {
@@ -69,7 +57,6 @@ struct Walk<'a> {
     forbid: bool,
     site: &'a Site,
     constants: &'a mut Constants,
-    thresholds: BTreeSet<Threshold>,
     problems: Vec<String>,
 }
 
@@ -115,6 +102,9 @@ impl Walk<'_> {
             (Expr::Var(Var::Context), ["windows"]) => {
                 self.refuse("`context.windows` may only be asked `.contains(\"a declared window\")`");
             }
+            (Expr::Var(Var::Context), ["approved"]) => {
+                self.refuse("`context.approved` may only be asked `.contains(resource)`");
+            }
             (Expr::Var(_), _) => {}
             (root, _) => {
                 self.refuse("attributes can be read of `principal`, `resource` and `context` only");
@@ -145,13 +135,18 @@ impl Walk<'_> {
     fn binary(&mut self, op: BinaryOp, left: &Expr, right: &Expr) {
         match op {
             BinaryOp::Less | BinaryOp::LessEq | BinaryOp::Greater | BinaryOp::GreaterEq => {
-                if let Some(found) = threshold((op, left, right), self.site, self.constants) {
-                    self.thresholds.insert(found);
+                if threshold((op, left, right), self.site, self.constants).is_some() {
                     return;
                 }
             }
             BinaryOp::Contains if matches!(context_path(left).as_deref(), Some(["windows"])) => {
                 return self.window(right);
+            }
+            BinaryOp::Contains
+                if matches!(context_path(left).as_deref(), Some(["approved"]))
+                    && matches!(right, Expr::Var(Var::Resource)) =>
+            {
+                return;
             }
             BinaryOp::In => return self.ancestry(left, right),
             BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Offset if self.forbid => {
@@ -219,7 +214,7 @@ impl Walk<'_> {
             "Zt::Group" => ("group", self.site.groups.contains_key(id)),
             "Zt::Segment" => ("segment", self.site.segments.contains(id)),
             "Zt::Resource" => ("resource", self.has_resource(id)),
-            "Zt::User" if !names_user(id) => {
+            "Zt::User" if Person::parse(id).is_none() => {
                 return self.refuse(format!("`{named}` is no one: people are named `issuer|subject`"));
             }
             // Types that the schema does not know are refused by validation.

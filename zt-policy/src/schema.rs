@@ -8,6 +8,7 @@ use zt_core::device::FactKind;
 use zt_core::event::PolicySource;
 use zt_core::site::Site;
 
+use crate::conform::Attributes;
 use crate::problem::{at, chain};
 
 /// The entities, in Cedar's JSON form: the text form cannot name a type as the shape of an entity.
@@ -54,6 +55,7 @@ pub fn schema_text(site: &Site) -> String {
       }},
       device: {{ id: String }},
       windows: Set<String>,
+      approved: Set<Resource>,
       posture: {{
 {facts}      }},
     }},
@@ -63,8 +65,16 @@ pub fn schema_text(site: &Site) -> String {
     )
 }
 
+/// The schema of a bundle.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) cedar: Schema,
+    pub(crate) user_attributes: Attributes,
+    pub(crate) resource_attributes: Attributes,
+}
+
 /// Puts the generated schema and the site's files together.
-pub(crate) fn load(source: &PolicySource, generated: &str) -> Result<Schema, PolicyError> {
+pub(crate) fn load(source: &PolicySource, generated: &str) -> Result<Loaded, PolicyError> {
     let zt = |error: &dyn std::error::Error| at("schema of `Zt`", chain(error));
     let mut fragments = vec![
         SchemaFragment::from_json_str(ENTITIES).map_err(|error| zt(&error))?,
@@ -91,7 +101,10 @@ pub(crate) fn load(source: &PolicySource, generated: &str) -> Result<Schema, Pol
         at(if names.is_empty() { "schema of `Zt`".to_owned() } else { names.join(", ") }, chain(&error))
     })?;
     check_declarations(&files, &schema, &site)?;
-    Ok(schema)
+    let definitions: Vec<serde_json::Value> =
+        files.into_iter().filter_map(|(_, fragment)| fragment.to_json_value().ok()).collect();
+    let [user_attributes, resource_attributes] = SITE_TYPES.map(|name| Attributes::read(&definitions, name));
+    Ok(Loaded { cedar: schema, user_attributes: user_attributes?, resource_attributes: resource_attributes? })
 }
 
 /// A text in Cedar's quotes.

@@ -63,8 +63,8 @@ fn a_contractor_is_decided_on_again_when_the_first_of_the_conditions_turns() {
     assert_eq!(answer.because, ["contractors-work-on-tickets"]);
     assert_eq!(
         answer.valid,
-        Validity::Until(world_time(13 * 60_000 + 1)),
-        "the age of the disk's fact comes first"
+        Validity::Until(world_time(13 * 60_000)),
+        "the facts are stale first, a millisecond before the disk's is too old for the policy"
     );
     world.session.assurance.mfa = Mfa::At(minutes(5 - 8 * 60));
     assert_eq!(
@@ -75,8 +75,8 @@ fn a_contractor_is_decided_on_again_when_the_first_of_the_conditions_turns() {
     let answer = world.ask("production-db");
     assert_eq!(
         (answer.because, answer.valid),
-        (vec![], Validity::Unlimited),
-        "no permit there is for contractors"
+        (vec![], Validity::Until(world_time(13 * 60_000))),
+        "no permit there is for contractors, but the forbid reads a fact that goes stale"
     );
 }
 

@@ -178,14 +178,7 @@ impl World {
     ) -> &mut Self {
         let name = FactName::new(fact).expect("a fact");
         let source = "test".to_owned();
-        let fact = PostureFact {
-            name,
-            status,
-            value,
-            source,
-            tier: Tier::SelfAsserted,
-            observed_at: at,
-        };
+        let fact = PostureFact { name, status, value, source, tier: Tier::SelfAsserted, observed_at: at };
         self.device.facts.insert((&fact).into());
         self
     }

@@ -9,7 +9,7 @@ use crate::evaluator::symbols::{Symbols, TextId, Uid};
 use crate::evaluator::value::{Builder, Layer};
 
 /// The most levels that a lowered policy may have; a chain of `&&`, of `||` or of attributes is one.
-pub const MAX_LEVELS: usize = 256;
+pub const MAX_LEVELS: usize = 320;
 
 /// Why a policy is left to Cedar.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -14,7 +14,7 @@ use crate::evaluator::value::{Field, Layer, Pool, Pools, Span, Value};
 const SHALLOW: usize = 24;
 /// Room for [`MAX_LEVELS`](crate::evaluator::MAX_LEVELS), and for comparing values of
 /// [`MAX_VALUE_DEPTH`](crate::evaluator::MAX_VALUE_DEPTH), without optimisation.
-const STACK_BYTES: usize = 1024 * 1024;
+const STACK_BYTES: usize = 2 * 1024 * 1024;
 
 /// Memory that is used again from one run to the next.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub(crate) struct Scratch {
 
 impl Program {
     /// What the conditions say of `resource` to what `facts` bind besides. Allocates nothing once `scratch` has grown,
-    /// unless the program has more than 24 levels and the thread less than 1 MiB of stack.
+    /// unless the program has more than 24 levels and the thread less than 2 MiB of stack.
     pub(crate) fn run(&self, facts: &Facts<'_>, resource: Uid, scratch: &mut Scratch) -> Outcome {
         scratch.pool.clear();
         scratch.stack.clear();
