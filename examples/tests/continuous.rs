@@ -202,7 +202,7 @@ fn inv_s1_disabled_account_has_nothing() {
     assert_eq!(outcome.ended_sessions, [(dana, EndReason::Revoke)].into());
     assert_eq!(world.controller.sessions().count(), 0);
     let desired = world.controller.desired(&zt_core::id::GatewayId::new("gw-1").unwrap()).unwrap();
-    assert!(desired.elements.peers.is_empty() && desired.elements.pairs.is_empty());
+    assert!(desired.roster.is_empty());
     for event in world.directory.events() {
         assert_eq!(world.handle(event).refusal, None, "the directory says the same again");
     }

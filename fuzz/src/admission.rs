@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use zt_core::desired::{Cell, DesiredState, Elements};
+use zt_core::desired::{Cell, DesiredState, Elements, Pair, PairEnd};
 use zt_core::id::SessionId;
 use zt_core::key::PublicKey;
 use zt_core::net::Protocol;
@@ -32,11 +32,12 @@ pub(crate) fn assert_prefixes_safe(observed: &ObservedState, desired: &DesiredSt
         Step::Destroy(_) => 2,
     };
     assert!(plan.steps.is_sorted_by_key(order), "removals come first: {:?}", plan.steps);
-    let cells = observed.elements.cells.keys().chain(desired.elements.cells.keys());
+    let cells = observed.elements.cells.keys().chain(desired.roster.cells().keys());
     let places: BTreeSet<Place> = cells.map(place).collect();
     let mut allowed = admitted(&observed.elements, &places, plan.now);
     let mut last = allowed.clone();
-    allowed.extend(admitted(&desired.elements, &places, plan.now));
+    let wanted = desired.elements();
+    allowed.extend(admitted(&wanted, &places, plan.now));
     let scratch = FakeBackend::default();
     apply(&scratch, &Plan { steps: install(observed), ..plan.clone() });
     let mut before = scratch.installed();
@@ -55,7 +56,7 @@ pub(crate) fn assert_prefixes_safe(observed: &ObservedState, desired: &DesiredSt
         }
         (before, last) = (after, through);
     }
-    assert_eq!(last, admitted(&desired.elements, &places, plan.now), "{plan:?} leads elsewhere");
+    assert_eq!(last, admitted(&wanted, &places, plan.now), "{plan:?} leads elsewhere");
 }
 
 const fn place(cell: &Cell) -> Place {
@@ -69,7 +70,8 @@ fn admitted(elements: &Elements, places: &BTreeSet<Place>, now: Timestamp) -> Ad
         let inside = |cell: &&Cell| cell.contains(*address, *protocol, *port);
         let regions: Vec<_> =
             elements.cells.iter().filter(|(cell, _)| inside(cell)).map(|(_, region)| *region).collect();
-        for pair in elements.pairs.iter().filter(|pair| regions.contains(&pair.region)) {
+        let lives = |(pair, end): &(Pair, PairEnd)| regions.contains(&pair.region) && !end.has_come(now);
+        for (pair, _) in elements.pairs.iter().filter(lives) {
             let source = elements.sources.get(&pair.source).filter(|source| now < source.until);
             let Some(source) = source else { continue };
             let holds = |peer: &zt_core::desired::Peer| {
@@ -91,7 +93,7 @@ fn install(state: &ObservedState) -> Vec<Step> {
         [Add::Peer(*key)].into_iter().chain(ips)
     });
     let cells = elements.cells.iter().map(|(cell, region)| Add::Cell(*cell, *region));
-    let pairs = elements.pairs.iter().map(|pair| Add::Pair(*pair));
+    let pairs = elements.pairs.iter().map(|(pair, end)| Add::Pair(pair, end));
     let sources = elements.sources.iter().map(|(address, source)| Add::Source(*address, *source));
     let gate = match state.gate {
         Gate::Closed => None,

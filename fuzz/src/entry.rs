@@ -1,7 +1,6 @@
 //! Entries of the log, in JSON.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use zt_core::controller::Controller;
 use zt_core::desired::DesiredState;
@@ -63,14 +62,15 @@ fn fold(controller: &mut Controller<TableEngine>, entry: Entry) {
         assert_eq!(after, before, "{:?} changed something", outcome.refusal);
     }
     for (id, state) in &after {
-        let old = before.get(id).map(|old| Arc::clone(&old.elements)).unwrap_or_default();
-        let changed = old != state.elements;
+        let old = before.get(id).map(|old| old.roster.clone()).unwrap_or_default();
+        let changed = old != state.roster;
         assert!(!changed || outcome.gateways.get(id) == Some(&state.generation), "a silent change at {id}");
-        assert_peers_disjoint(&state.elements.peers);
+        let elements = state.elements();
+        assert_peers_disjoint(&elements.peers);
         if matches!(entry.event, Event::SiteLoaded(_)) {
-            assert_cells_disjoint(&state.elements);
+            assert_cells_disjoint(&elements);
         }
-        let installed = ObservedState { gate: Gate::Closed, elements: (*state.elements).clone() };
+        let installed = ObservedState { gate: Gate::Closed, elements };
         let steps = plan(&installed, state, Timestamp::from_millis(i64::MIN)).steps;
         assert_eq!(steps, [], "what is installed needs steps");
     }

@@ -10,7 +10,7 @@ use zt_backend_userspace::clock::ManualClock;
 use zt_backend_userspace::filter::{Direction, DropReason, Filter, Verdict};
 use zt_backend_userspace::packet::{Body, Message, Packet, parse};
 use zt_core::backend::Backend as _;
-use zt_core::desired::{Cell, Pair, Source};
+use zt_core::desired::{Cell, Pair, PairEnd, Source};
 use zt_core::id::{Generation, RegionId, SessionEpoch, SessionId};
 use zt_core::key::{PrivateKey, PublicKey};
 use zt_core::net::{PortRange, Prefix, Protocol};
@@ -100,7 +100,7 @@ fn rules() -> Vec<Add> {
         rules.extend(cells);
         rules.push(Add::AllowedIp(key(), Prefix::host(device)));
         rules.push(Add::Source(device, Source { session: SessionId(1), epoch: SessionEpoch(0), until }));
-        rules.push(Add::Pair(Pair { source: device, region }));
+        rules.push(Add::Pair(Pair { source: device, region }, PairEnd::WithSource));
     }
     rules
 }

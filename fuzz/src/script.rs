@@ -126,7 +126,7 @@ impl World {
         }
         for (id, gateway) in &self.gateways {
             let Some(desired) = self.controller.desired(id) else { continue };
-            assert_peers_disjoint(&desired.elements.peers);
+            assert_peers_disjoint(&desired.elements().peers);
             let observed = gateway.installed();
             let plan_made = plan(&observed, &desired, self.now);
             let announced = outcome.gateways.contains_key(id);

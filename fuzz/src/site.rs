@@ -32,7 +32,7 @@ pub fn body(bytes: &[u8]) {
     assert_eq!(policy.refusal, None);
     for (id, gateway) in &site.gateways {
         let desired = controller.desired(id);
-        let elements = desired.map(|desired| desired.elements).unwrap_or_default();
+        let elements = desired.map(|desired| desired.elements()).unwrap_or_default();
         let behind: Vec<_> =
             site.resources().iter().filter(|resource| resource.gateways == gateway.group).collect();
         assert!(elements.peers.is_empty() && elements.pairs.is_empty() && elements.sources.is_empty());

@@ -7,8 +7,8 @@
 //! - **Every packet, both ways.** Each packet is judged by what is installed at that instant, never by what passed
 //!   before. When [`Backend::apply`](zt_core::backend::Backend::apply) returns, no packet that is sent later passes
 //!   by what it cut.
-//! - **Ends by itself.** The gate and every session end on the host's boot clock, which counts suspend, without
-//!   anybody doing anything.
+//! - **Ends by itself.** The gate, every session and what was granted for less end on the host's boot clock, which
+//!   counts suspend, without anybody doing anything.
 //! - **Nothing is guessed.** Fragments, routing headers and whatever is not understood in full are dropped.
 //!
 //! The two types that matter are [`Gateway`], a [`Backend`](zt_core::backend::Backend) that plans are applied to, and
@@ -27,7 +27,7 @@
 //! # use zt_backend_userspace::clock::HostClock;
 //! # use zt_backend_userspace::{Gateway, GatewayConfig, Tunnel, TunnelConfig};
 //! # use zt_core::backend::Backend as _;
-//! # use zt_core::desired::{Cell, DeviceRoutes, GatewayRoute, Pair, Source};
+//! # use zt_core::desired::{Cell, DeviceRoutes, GatewayRoute, Pair, PairEnd, Source};
 //! # use zt_core::id::{GatewayId, Generation, RegionId, SessionEpoch, SessionId};
 //! # use zt_core::key::PrivateKey;
 //! # use zt_core::net::{Prefix, PortRange, Protocol};
@@ -59,7 +59,7 @@
 //!     Add::Peer(tunnel.public_key()),
 //!     Add::AllowedIp(tunnel.public_key(), Prefix::host(source)),
 //!     Add::Cell(cell, region),
-//!     Add::Pair(Pair { source, region }),
+//!     Add::Pair(Pair { source, region }, PairEnd::WithSource),
 //!     Add::Source(source, session),
 //!     Add::Gate(until),
 //! ];

@@ -44,6 +44,14 @@ impl Subject {
     pub fn name(&self) -> &str {
         &self.0.name
     }
+
+    /// The same subject, with an equal issuer that others have too.
+    pub(crate) fn with_issuer(&self, issuer: Issuer) -> Self {
+        if std::ptr::eq(issuer.as_str(), self.issuer().as_str()) {
+            return self.clone();
+        }
+        Self(Arc::new(Named { issuer, name: self.0.name.clone() }))
+    }
 }
 
 impl fmt::Debug for Subject {

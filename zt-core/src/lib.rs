@@ -64,8 +64,8 @@
 //!     assert_eq!(outcome.refusal, None);
 //! }
 //! let state = controller.desired(&GatewayId::new("gw-1")?).ok_or("declared above")?;
-//! assert_eq!(state.elements.cells.len(), 1); // what could be reached is known,
-//! assert!(state.elements.pairs.is_empty()); // and nobody may reach it: nobody has logged in
+//! assert_eq!(state.roster.cells().len(), 1); // what could be reached is known,
+//! assert!(state.roster.is_empty()); // and nobody may reach it: nobody has logged in
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -93,6 +93,7 @@ pub mod plan;
 mod printable;
 pub mod session;
 pub mod site;
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;

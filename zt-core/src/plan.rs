@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::desired::{Cell, DesiredState, Elements, Pair, Source};
+use crate::desired::{Cell, DesiredState, Elements, Pair, PairEnd, Source};
 use crate::id::{Generation, RegionId};
 use crate::key::PublicKey;
 use crate::net::Prefix;
@@ -64,6 +64,8 @@ pub enum Cut {
     SourceUntil(IpAddr, Source),
     /// Ends a pair.
     Pair(Pair),
+    /// Makes a pair end sooner.
+    PairUntil(Pair, PairEnd),
     /// Takes a cell out of every region.
     Cell(Cell),
     /// Takes a source address from a peer.
@@ -79,8 +81,8 @@ pub enum Add {
     AllowedIp(PublicKey, Prefix),
     /// Puts a cell into a region.
     Cell(Cell, RegionId),
-    /// Joins a source to a region.
-    Pair(Pair),
+    /// Joins a source to a region until an end, or until a later one.
+    Pair(Pair, PairEnd),
     /// Gives a source its session, or a later end.
     Source(IpAddr, Source),
     /// Opens the gateway, or keeps it open for longer.
@@ -97,17 +99,23 @@ pub enum Destroy {
 /// Plans the way from `observed` to `desired` at `now`.
 ///
 /// Steps that would not change anything are left out: `plan` of a state that is installed has no steps. The gate is
-/// not planned here; it follows the lease (see [`crate::lease`]). Sources that have ended by `now` are not added.
-/// Costs time in proportion to the size of both states.
+/// not planned here; it follows the lease (see [`crate::lease`]). Sources and pairs that have ended by `now` are not
+/// added. Costs time and space in proportion to the size of both states.
 #[must_use]
 pub fn plan(observed: &ObservedState, desired: &DesiredState, now: Timestamp) -> Plan {
-    let (old, new) = (&observed.elements, &*desired.elements);
-    let mut steps = Vec::new();
-    cut(old, new, now, &mut steps);
-    add(old, new, now, &mut steps);
-    let gone = old.peers.keys().filter(|key| !new.peers.contains_key(key));
-    steps.extend(gone.map(|key| Step::Destroy(Destroy::Peer(*key))));
+    let steps = steps(&observed.elements, &desired.elements(), now);
     Plan { generation: desired.generation, now, steps }
+}
+
+/// The steps of a plan that leads from some elements to others.
+#[must_use]
+pub fn steps(observed: &Elements, desired: &Elements, now: Timestamp) -> Vec<Step> {
+    let mut steps = Vec::new();
+    cut(observed, desired, now, &mut steps);
+    add(observed, desired, now, &mut steps);
+    let gone = observed.peers.keys().filter(|key| !desired.peers.contains_key(key));
+    steps.extend(gone.map(|key| Step::Destroy(Destroy::Peer(*key))));
+    steps
 }
 
 fn cut(old: &Elements, new: &Elements, now: Timestamp, steps: &mut Vec<Step>) {
@@ -121,7 +129,11 @@ fn cut(old: &Elements, new: &Elements, now: Timestamp, steps: &mut Vec<Step>) {
             Some(_) | None => steps.push(Step::Cut(Cut::Source(*address))),
         }
     }
-    steps.extend(old.pairs.difference(&new.pairs).map(|pair| Step::Cut(Cut::Pair(*pair))));
+    let pairs = old.pairs.beyond(&new.pairs).map(|(pair, _)| {
+        let wanted = new.pairs.end(&pair).filter(|end| !end.has_come(now));
+        wanted.map_or(Cut::Pair(pair), |end| Cut::PairUntil(pair, end))
+    });
+    steps.extend(pairs.map(Step::Cut));
     let moved = old.cells.iter().filter(|(cell, region)| new.cells.get(cell) != Some(region));
     steps.extend(moved.map(|(cell, _)| Step::Cut(Cut::Cell(*cell))));
     for (key, peer) in &old.peers {
@@ -144,7 +156,8 @@ fn add(old: &Elements, new: &Elements, now: Timestamp, steps: &mut Vec<Step>) {
     }
     let moved = new.cells.iter().filter(|(cell, region)| old.cells.get(cell) != Some(region));
     steps.extend(moved.map(|(cell, region)| Step::Add(Add::Cell(*cell, *region))));
-    steps.extend(new.pairs.difference(&old.pairs).map(|pair| Step::Add(Add::Pair(*pair))));
+    let pairs = new.pairs.beyond(&old.pairs).filter(|(_, end)| !end.has_come(now));
+    steps.extend(pairs.map(|(pair, end)| Step::Add(Add::Pair(pair, end))));
     for (address, source) in new.sources.iter().filter(|(_, source)| source.until > now) {
         let shortened = |present: &Source| same_session(present, source) && present.until > source.until;
         let present = old.sources.get(address);

@@ -137,7 +137,7 @@ fn session_end_is_lost_in_a_site_load() {
     fold.now = fold.now.after(SECOND);
     let outcome = fold.handle(site(&[HEAD, GATEWAY, WIKI]));
     let after = fold.controller.desired(&gateway()).unwrap();
-    assert_ne!(before.elements, after.elements);
+    assert_ne!(before.roster, after.roster);
     assert_eq!(outcome.gateways, [(gateway(), after.generation)].into());
     assert!(before.generation < after.generation, "other elements under the same generation");
 }
@@ -152,7 +152,7 @@ fn inv_k1_gateway_with_a_revoked_key_goes_on() {
     assert_eq!(fold.controller.routes(session).unwrap().gateways.len(), 0);
     let desired = fold.controller.desired(&gateway()).unwrap();
     assert_eq!(outcome.gateways, [(gateway(), desired.generation)].into());
-    assert_eq!(*desired.elements, zt_core::desired::Elements::default());
+    assert_eq!(desired.elements(), zt_core::desired::Elements::default());
     let mut holder = LeaseHolder::new(gateway());
     holder.installed(desired.generation);
     let asked = holder.ask(zt_core::id::Nonce(1), BootInstant::default());
@@ -161,7 +161,7 @@ fn inv_k1_gateway_with_a_revoked_key_goes_on() {
     assert_eq!(again.refusal, Some(Refusal::KeyRevoked(key(101))));
     let other = fold.handle(gateway_enrolled(102));
     assert_eq!((other.refusal, other.gateways.len()), (None, 1));
-    assert_eq!(fold.controller.desired(&gateway()).unwrap().elements.pairs.len(), 1);
+    assert_eq!(fold.controller.desired(&gateway()).unwrap().elements().pairs.len(), 1);
 }
 
 /// K2: a key that one person's device had is not accepted from the next owner of that device, who may not be alone to
@@ -231,7 +231,7 @@ fn inv_s1_account_disabled_early_is_enabled() {
 fn region_id_is_used_again() {
     let mut fold = Fold::new();
     let regions = |fold: &Fold| -> Vec<_> {
-        fold.controller.desired(&gateway()).unwrap().elements.cells.values().copied().collect()
+        fold.controller.desired(&gateway()).unwrap().roster.cells().values().copied().collect()
     };
     let first = regions(&fold);
     let other = r#"gateway = [{ id = "gw-1", group = "other", endpoint = "192.0.2.1:51820" }]

@@ -67,7 +67,7 @@ impl World {
             let Some(desired) = self.controller.desired(id) else { continue };
             let observed = gateway.installed();
             let steps = plan(&observed, &desired, self.now);
-            assert_disjoint(&desired.elements.peers);
+            assert_disjoint(&desired.elements().peers);
             assert!(
                 outcome.gateways.contains_key(id) || steps.steps.is_empty(),
                 "a change without a generation"
@@ -135,7 +135,7 @@ fn install(state: &ObservedState) -> Vec<Step> {
         [Step::Add(Add::Peer(*key))].into_iter().chain(ips)
     });
     let cells = elements.cells.iter().map(|(cell, region)| Step::Add(Add::Cell(*cell, *region)));
-    let pairs = elements.pairs.iter().map(|pair| Step::Add(Add::Pair(*pair)));
+    let pairs = elements.pairs.iter().map(|(pair, end)| Step::Add(Add::Pair(pair, end)));
     let sources = elements.sources.iter().map(|(address, source)| Step::Add(Add::Source(*address, *source)));
     let gate = match state.gate {
         Gate::Closed => None,

@@ -21,7 +21,7 @@ pub enum DropReason {
     Quote,
     /// The resource's address, protocol and port lie in no region.
     Cell,
-    /// The device's address is not granted that region.
+    /// The device's address is not granted that region, or no longer.
     Pair,
     /// No flow that the device opened, in this session, answers to it.
     Flow,

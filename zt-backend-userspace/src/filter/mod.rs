@@ -157,8 +157,8 @@ impl Filter {
         Ok(())
     }
 
-    /// What is installed, without peers. Sources that have ended are listed until they are cut; they let nothing
-    /// through.
+    /// What is installed, without peers. Sources and pairs that have ended are listed until they are cut; they let
+    /// nothing through.
     pub fn observe(&self) -> (Gate, Elements) {
         let now = self.clock.now();
         self.lock().map_or((Gate::Closed, Elements::default()), |state| state.rules.observe(now))
@@ -190,14 +190,19 @@ impl Filter {
 const fn cut_cell(cut: &Cut) -> Option<Cell> {
     match cut {
         Cut::Cell(cell) => Some(*cell),
-        Cut::Gate | Cut::Source(_) | Cut::SourceUntil(..) | Cut::Pair(_) | Cut::AllowedIp(..) => None,
+        Cut::Gate
+        | Cut::Source(_)
+        | Cut::SourceUntil(..)
+        | Cut::Pair(_)
+        | Cut::PairUntil(..)
+        | Cut::AllowedIp(..) => None,
     }
 }
 
 const fn add_cell(add: &Add) -> Option<(Cell, RegionId)> {
     match add {
         Add::Cell(cell, region) => Some((*cell, *region)),
-        Add::Peer(_) | Add::AllowedIp(..) | Add::Pair(_) | Add::Source(..) | Add::Gate(_) => None,
+        Add::Peer(_) | Add::AllowedIp(..) | Add::Pair(..) | Add::Source(..) | Add::Gate(_) => None,
     }
 }
 
@@ -225,7 +230,7 @@ impl State {
             (_, Body::Error(_)) => return Err(DropReason::Quote),
         };
         let flow = flow.ok_or(DropReason::Direction)?;
-        self.rules.reach(&flow)?;
+        self.rules.reach(&flow, now)?;
         let known = match (direction, packet.body) {
             (Direction::FromDevice, Body::Message(_)) => {
                 self.flows.remember(flow, owner, now);

@@ -1,10 +1,10 @@
 //! What is installed: the gate, sources, cells and pairs, and whether they let a flow pass.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use zt_core::desired::{Elements, Pair, Source};
+use zt_core::desired::{Elements, Pair, PairEnd, Source};
 use zt_core::plan::{Add, Cut, Gate};
 use zt_core::time::{Anchor, BootInstant, Timestamp};
 
@@ -18,7 +18,7 @@ pub(super) struct Rules {
     gate: Option<Deadline>,
     sources: HashMap<IpAddr, HeldSource>,
     pub(super) cells: Arc<CellMap>,
-    pairs: HashSet<Pair>,
+    pairs: HashMap<Pair, HeldPair>,
 }
 
 /// An end, as the controller and as the boot clock tell it.
@@ -47,6 +47,27 @@ impl HeldSource {
     }
 }
 
+#[derive(Debug, Clone, Copy)]
+struct HeldPair {
+    end: PairEnd,
+    /// None for a pair that ends with its source.
+    ends: Option<BootInstant>,
+}
+
+impl HeldPair {
+    fn new(end: PairEnd, anchor: Anchor) -> Self {
+        let ends = match end {
+            PairEnd::At(until) => Some(Deadline::new(until, anchor).ends),
+            PairEnd::WithSource => None,
+        };
+        Self { end, ends }
+    }
+
+    fn has_ended(&self, now: BootInstant) -> bool {
+        self.ends.is_some_and(|ends| ends <= now)
+    }
+}
+
 impl Rules {
     /// Carries out a cut of anything but a cell.
     pub(super) fn cut(&mut self, cut: &Cut, anchor: Anchor) {
@@ -59,6 +80,7 @@ impl Rules {
             Cut::Pair(pair) => {
                 self.pairs.remove(pair);
             }
+            Cut::PairUntil(pair, sooner) => self.cut_pair(*pair, *sooner, anchor),
             Cut::Cell(_) | Cut::AllowedIp(..) => {}
         }
     }
@@ -74,8 +96,14 @@ impl Rules {
         }
     }
 
-    /// Carries out an addition of anything but a cell. An addition never takes anything away: of two ends of one gate
-    /// or session the later one holds.
+    fn cut_pair(&mut self, pair: Pair, sooner: PairEnd, anchor: Anchor) {
+        if let Some(held) = self.pairs.get_mut(&pair).filter(|held| sooner < held.end) {
+            *held = HeldPair::new(sooner, anchor);
+        }
+    }
+
+    /// Carries out an addition of anything but a cell. An addition never takes anything away: of two ends of one gate,
+    /// session or pair the later one holds.
     pub(super) fn add(&mut self, add: &Add, anchor: Anchor) {
         match add {
             Add::Gate(until)
@@ -84,8 +112,10 @@ impl Rules {
                 self.gate = Some(Deadline::new(*until, anchor));
             }
             Add::Source(address, source) => self.add_source(*address, *source, anchor),
-            Add::Pair(pair) => {
-                self.pairs.insert(*pair);
+            Add::Pair(pair, end) => {
+                if self.pairs.get(pair).is_none_or(|held| held.end < *end) {
+                    self.pairs.insert(*pair, HeldPair::new(*end, anchor));
+                }
             }
             Add::Gate(_) | Add::Peer(_) | Add::AllowedIp(..) | Add::Cell(..) => {}
         }
@@ -112,10 +142,11 @@ impl Rules {
     }
 
     /// Whether the device's address may use a flow.
-    pub(super) fn reach(&self, flow: &FlowKey) -> Result<(), DropReason> {
+    pub(super) fn reach(&self, flow: &FlowKey, now: BootInstant) -> Result<(), DropReason> {
         let found = self.cells.find(flow.resource, flow.protocol, flow.resource_port);
         let pair = Pair { source: flow.device, region: found.ok_or(DropReason::Cell)? };
-        if self.pairs.contains(&pair) { Ok(()) } else { Err(DropReason::Pair) }
+        let held = self.pairs.get(&pair).filter(|held| !held.has_ended(now));
+        held.map(|_| ()).ok_or(DropReason::Pair)
     }
 
     /// What is installed, without peers.
@@ -127,7 +158,7 @@ impl Rules {
         let elements = Elements {
             sources: self.sources.iter().map(|(address, held)| (*address, held.source)).collect(),
             cells: self.cells.regions().clone(),
-            pairs: self.pairs.iter().copied().collect(),
+            pairs: self.pairs.iter().map(|(pair, held)| (*pair, held.end)).collect(),
             ..Elements::default()
         };
         (gate, elements)

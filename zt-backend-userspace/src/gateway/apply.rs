@@ -102,7 +102,12 @@ impl Running {
                 Cut::AllowedIp(key, prefix) => {
                     gone.entry(*key).or_default().insert(*prefix);
                 }
-                Cut::Gate | Cut::Source(_) | Cut::SourceUntil(..) | Cut::Pair(_) | Cut::Cell(_) => {}
+                Cut::Gate
+                | Cut::Source(_)
+                | Cut::SourceUntil(..)
+                | Cut::Pair(_)
+                | Cut::PairUntil(..)
+                | Cut::Cell(_) => {}
             }
         }
         if gone.is_empty() {

@@ -148,8 +148,8 @@ fn stopped() -> BackendError {
 impl Backend for Gateway {
     /// Peers are read back from WireGuard, the rest from the filter.
     ///
-    /// The gate is [`Gate::Closed`](zt_core::plan::Gate::Closed) once its end has come. Sources whose end has come
-    /// let nothing through but are listed until they are cut.
+    /// The gate is [`Gate::Closed`](zt_core::plan::Gate::Closed) once its end has come. Sources and pairs whose
+    /// end has come let nothing through but are listed until they are cut.
     async fn observe(&self) -> Result<ObservedState, BackendError> {
         let running = self.running.lock().await;
         let running = running.as_ref().ok_or_else(stopped)?;
@@ -164,7 +164,7 @@ impl Backend for Gateway {
     /// Ends count from the moment of the call: what the plan says is left at its `now` is left then.
     ///
     /// The plan's first cuts are effective at once, even while another plan is being carried out. Of two ends of the
-    /// gate, or of one session's source, the later one holds; only a cut shortens. Refused are peers that are present,
+    /// gate, of one session's source, or of a pair, the later one holds; only a cut shortens. Refused are peers that are present,
     /// the gateway's own key, prefixes that overlap another peer's (INV-G1), and cells that overlap or are no boxes.
     async fn apply(&self, plan: &Plan) -> Result<(), BackendError> {
         let anchor = Anchor { at: plan.now, boot: self.clock.now() };

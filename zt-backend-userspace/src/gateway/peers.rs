@@ -36,7 +36,7 @@ impl<'a> Staged<'a> {
             let done = match add {
                 Add::Peer(key) => self.add_peer(*key),
                 Add::AllowedIp(key, prefix) => self.add_allowed_ip(*key, *prefix),
-                Add::Cell(..) | Add::Pair(_) | Add::Source(..) | Add::Gate(_) => Ok(()),
+                Add::Cell(..) | Add::Pair(..) | Add::Source(..) | Add::Gate(_) => Ok(()),
             };
             done.map_err(|problem| (at, problem))?;
         }

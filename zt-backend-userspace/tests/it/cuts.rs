@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use zt_core::backend::Backend as _;
-use zt_core::desired::Pair;
+use zt_core::desired::{Pair, PairEnd};
 use zt_core::id::{RegionId, SessionId};
 use zt_core::net::Prefix;
 use zt_core::plan::{Add, Cut, Step};
@@ -96,6 +96,16 @@ async fn inv_v4_nothing_passes_after_the_cut_of_pairs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn inv_v4_nothing_passes_after_the_end_of_a_pair_comes_sooner() {
+    let cut = |lab: &Lab, device: &Device| {
+        let pair = |region| Pair { source: device.addresses[0], region: RegionId(region) };
+        let end = PairEnd::At(lab.now());
+        [1, 2, 3].map(|region| Cut::PairUntil(pair(region), end)).to_vec()
+    };
+    cut_while_packets_flow(true, cut).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn inv_v4_nothing_passes_after_the_cut_of_a_source() {
     cut_while_packets_flow(true, |_, device| vec![Cut::Source(device.addresses[0])]).await;
 }
@@ -138,7 +148,7 @@ async fn a_cut_takes_one_grant_and_leaves_the_others_of_the_device() {
     device.send(udp(near, far(5_000), b"cut")).await;
     device.send(udp(near, far(7_000), b"kept")).await;
     assert_eq!(lab.arrives().await, udp(near, far(7_000), b"kept"));
-    lab.steps(vec![Step::Add(Add::Pair(dns))]).await;
+    lab.steps(vec![Step::Add(Add::Pair(dns, PairEnd::WithSource))]).await;
     device.send(udp(near, far(5_000), b"given back")).await;
     assert_eq!(lab.arrives().await, udp(near, far(5_000), b"given back"));
 }

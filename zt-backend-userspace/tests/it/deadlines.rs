@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use zt_core::backend::Backend as _;
-use zt_core::plan::{Add, Gate, Plan, Step, plan};
+use zt_core::desired::{Pair, PairEnd};
+use zt_core::id::RegionId;
+use zt_core::plan::{Add, Cut, Gate, Plan, Step};
 
 use crate::lab::{DNS, Lab, OTHER, eventually, socket};
 use crate::packets::udp;
@@ -78,6 +80,42 @@ async fn inv_l1_a_source_ends_when_its_session_does() {
     assert_eq!(a.arrives().await, udp(far, a_port, b"again"));
 }
 
+/// What was granted for less than the session ends on the gateway's clock, to the millisecond; the rest goes on.
+#[tokio::test]
+async fn inv_l1_a_pair_ends_before_its_session() {
+    let mut lab = Lab::open().await;
+    let mut device = lab.device(1, &["10.99.0.2"], &[DNS, OTHER]).await;
+    let (near, far) = (socket("10.99.0.2:40000"), socket("10.100.5.10:5000"));
+    let lasting = socket("10.100.5.10:7000");
+    let dns = Pair { source: near.ip(), region: RegionId(DNS.region) };
+    let end = PairEnd::At(lab.now().after(Duration::from_secs(30)));
+    lab.elements.pairs.insert(dns, end);
+    assert_eq!(lab.plan().await.steps, [Step::Cut(Cut::PairUntil(dns, end))]);
+    lab.converge().await;
+    assert_eq!(lab.gateway.observe().await.unwrap().elements, lab.elements);
+    device.send(udp(near, far, b"opens")).await;
+    assert_eq!(lab.arrives().await, udp(near, far, b"opens"));
+    lab.clock.advance(Duration::from_secs(30) - MILLISECOND);
+    lab.reply(udp(far, near, b"last")).await;
+    assert_eq!(device.arrives().await, udp(far, near, b"last"));
+    lab.clock.advance(MILLISECOND);
+    device.send(udp(near, far, b"too late")).await;
+    device.send(udp(near, lasting, b"lives on")).await;
+    assert_eq!(lab.arrives().await, udp(near, lasting, b"lives on"));
+    lab.reply(udp(far, near, b"too late")).await;
+    lab.reply(udp(lasting, near, b"lives on")).await;
+    assert_eq!(device.arrives().await, udp(lasting, near, b"lives on"));
+    // neither a repeated plan nor one that comes late prolongs it; a later end does
+    lab.steps(vec![Step::Add(Add::Pair(dns, end))]).await;
+    device.send(udp(near, far, b"still too late")).await;
+    lab.elements.pairs.insert(dns, PairEnd::WithSource);
+    assert_eq!(lab.plan().await.steps, [Step::Add(Add::Pair(dns, PairEnd::WithSource))]);
+    lab.converge().await;
+    device.send(udp(near, far, b"again")).await;
+    // what was sent before may have reached the gateway only after it was open again
+    while lab.arrives().await != udp(near, far, b"again") {}
+}
+
 #[tokio::test]
 async fn inv_l3_what_has_ended_opens_nothing() {
     let mut lab = Lab::closed().await;
@@ -102,7 +140,7 @@ async fn inv_l4_neither_a_delayed_lease_nor_a_repeated_plan_prolongs() {
     let until = installed.elements.sources.values().next().unwrap().until;
     let again =
         installed.elements.sources.iter().map(|(address, source)| Step::Add(Add::Source(*address, *source)));
-    let old = Plan { generation: lab.desired().generation, now: lab.now(), steps: again.collect() };
+    let old = Plan { generation: lab.generation, now: lab.now(), steps: again.collect() };
     lab.clock.advance(Duration::from_secs(1_000));
     lab.gateway.apply(&old).await.unwrap();
     lab.clock.advance(until.since(lab.now()));
@@ -117,18 +155,19 @@ async fn inv_l4_neither_a_delayed_lease_nor_a_repeated_plan_prolongs() {
 #[tokio::test]
 async fn what_is_installed_is_observed_and_needs_no_steps() {
     let mut lab = Lab::open().await;
-    assert!(plan(&lab.gateway.observe().await.unwrap(), &lab.desired(), lab.now()).steps.is_empty());
+    assert!(lab.plan().await.steps.is_empty());
     let a = lab.device(1, &["10.99.0.2", "fd99::2"], &[DNS, OTHER]).await;
     lab.device(2, &["10.99.0.3"], &[DNS]).await;
     let observed = lab.gateway.observe().await.unwrap();
     assert_eq!(observed.elements, lab.elements);
-    assert!(plan(&observed, &lab.desired(), lab.now()).steps.is_empty());
+    assert!(lab.plan().await.steps.is_empty());
     lab.elements.peers.remove(&a.tunnel.public_key());
     lab.elements.sources.remove(&a.addresses[0]);
-    lab.elements.pairs.pop_first();
+    let (first, _) = lab.elements.pairs.iter().next().unwrap();
+    assert!(lab.elements.pairs.remove(&first));
     lab.elements.cells.pop_first();
     lab.converge().await;
     let observed = lab.gateway.observe().await.unwrap();
     assert_eq!(observed.elements, lab.elements);
-    assert!(plan(&observed, &lab.desired(), lab.now()).steps.is_empty());
+    assert!(lab.plan().await.steps.is_empty());
 }

@@ -10,11 +10,11 @@ use tokio::time::timeout;
 use zt_backend_userspace::clock::{BootClock as _, ManualClock};
 use zt_backend_userspace::{Gateway, GatewayConfig, PacketPort, Tunnel, TunnelConfig};
 use zt_core::backend::Backend as _;
-use zt_core::desired::{Cell, DesiredState, DeviceRoutes, Elements, GatewayRoute, Pair, Source};
+use zt_core::desired::{Cell, DeviceRoutes, Elements, GatewayRoute, Pair, PairEnd, Source};
 use zt_core::id::{GatewayId, Generation, RegionId, SessionEpoch, SessionId};
 use zt_core::key::PrivateKey;
 use zt_core::net::{AddressRange, PortRange, Prefix, Protocol};
-use zt_core::plan::{Add, Plan, Step, plan};
+use zt_core::plan::{Add, Plan, Step, steps};
 use zt_core::time::{BootInstant, Timestamp};
 
 /// Long enough that only a failure takes it.
@@ -114,20 +114,17 @@ impl Lab {
         self.gateway.apply(&Plan { generation: self.generation, now: self.now(), steps }).await.unwrap();
     }
 
-    pub(crate) fn desired(&self) -> DesiredState {
-        DesiredState {
-            gateway: GatewayId::new("gw").unwrap(),
-            generation: self.generation,
-            elements: self.elements.clone().into(),
-        }
+    /// The plan from what is observed to `self.elements`.
+    pub(crate) async fn plan(&self) -> Plan {
+        let observed = self.gateway.observe().await.unwrap();
+        let steps = steps(&observed.elements, &self.elements, self.now());
+        Plan { generation: self.generation, now: self.now(), steps }
     }
 
     /// Plans from what is observed to `self.elements`, and applies that.
     pub(crate) async fn converge(&mut self) {
         self.generation = self.generation.next();
-        let observed = self.gateway.observe().await.unwrap();
-        let steps = plan(&observed, &self.desired(), self.now());
-        self.gateway.apply(&steps).await.unwrap();
+        self.gateway.apply(&self.plan().await).await.unwrap();
     }
 
     /// Gives a device's addresses a session of a day, and its key its addresses.
@@ -145,7 +142,8 @@ impl Lab {
         for cell in cells {
             self.elements.cells.insert(cell.cell(), RegionId(cell.region));
             for source in &device.addresses {
-                self.elements.pairs.insert(Pair { source: *source, region: RegionId(cell.region) });
+                let pair = Pair { source: *source, region: RegionId(cell.region) };
+                self.elements.pairs.insert(pair, PairEnd::WithSource);
             }
         }
     }

@@ -18,7 +18,7 @@ async fn a_stopped_gateway_is_gone_and_its_ports_end() {
     lab.gateway.stop().await;
     lab.gateway.stop().await;
     assert!(matches!(lab.gateway.observe().await, Err(BackendError::Gone(_))));
-    let nothing = Plan { generation: lab.desired().generation, now: lab.now(), steps: Vec::new() };
+    let nothing = Plan { generation: lab.generation, now: lab.now(), steps: Vec::new() };
     assert!(matches!(lab.gateway.apply(&nothing).await, Err(BackendError::Gone(_))));
     device.send(packet).await;
     assert_eq!(timeout(PATIENCE, lab.network.receiver.recv()).await, Ok(None));

@@ -95,7 +95,7 @@ async fn changes_of_one_peer_leave_the_others_alone() {
 /// Applies steps of which the last is refused; the others are done.
 async fn refused(lab: &Lab, steps: Vec<Step>) -> String {
     let last = steps.last().unwrap().clone();
-    let plan = Plan { generation: lab.desired().generation, now: lab.now(), steps };
+    let plan = Plan { generation: lab.generation, now: lab.now(), steps };
     match lab.gateway.apply(&plan).await {
         Err(BackendError::Step { step, problem }) => {
             assert_eq!(*step, last);

@@ -8,10 +8,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use zt_backend_userspace::clock::{BootClock as _, ManualClock};
 use zt_backend_userspace::filter::{Direction, Filter, Verdict};
-use zt_core::desired::{Cell, DesiredState, Elements, Pair, Source};
-use zt_core::id::{GatewayId, Generation, RegionId, SessionEpoch, SessionId};
+use zt_core::desired::{Cell, Elements, Pair, PairEnd, Pairs, Source};
+use zt_core::id::{RegionId, SessionEpoch, SessionId};
 use zt_core::net::{AddressRange, PortRange, Protocol};
-use zt_core::plan::{Add, Cut, ObservedState, Step, plan};
+use zt_core::plan::{Add, Cut, Step, steps};
 use zt_core::time::{Anchor, BootInstant, Timestamp};
 
 use crate::lab::address;
@@ -125,7 +125,11 @@ impl Judge {
                 && talk.host <= cell.addresses.last
                 && cell.protocol == talk.kind.protocol()
                 && (cell.ports.first..=cell.ports.last).contains(&far)
-                && self.elements.pairs.contains(&Pair { source: talk.device, region: *region })
+                && match self.elements.pairs.end(&Pair { source: talk.device, region: *region }) {
+                    None => false,
+                    Some(PairEnd::WithSource) => true,
+                    Some(PairEnd::At(until)) => self.now < until,
+                }
         });
         let key = (talk.kind.protocol(), talk.device, talk.host, talk.near, far);
         let idle = match talk.kind {
@@ -210,7 +214,12 @@ fn cells() -> impl Strategy<Value = Vec<(Cell, RegionId)>> {
 fn elements() -> impl Strategy<Value = Elements> {
     let source =
         prop::option::weighted(0.9, (1..3_u64, 0..2_u32, prop_oneof![0..400_i64, 10_000..20_000_i64]));
-    let pairs = prop::collection::vec(prop::bool::weighted(0.7), 16);
+    let end = prop_oneof![
+        3 => Just(PairEnd::WithSource),
+        1 => prop_oneof![0..400_i64, 10_000..20_000_i64]
+            .prop_map(|seconds| PairEnd::At(Timestamp::from_millis(seconds * 1_000))),
+    ];
+    let pairs = prop::collection::vec(prop::option::weighted(0.7, end), 16);
     (cells(), prop::collection::vec(source, 4), pairs).prop_map(|(cells, sources, pairs)| {
         let mut elements = Elements::default();
         for (cell, region) in cells {
@@ -233,8 +242,8 @@ fn elements() -> impl Strategy<Value = Elements> {
         }
         let places =
             DEVICES.iter().flat_map(|device| (1..5).map(|region| (address(device), RegionId(region))));
-        let granted = places.zip(pairs).filter(|(_, granted)| *granted);
-        elements.pairs = granted.map(|((source, region), _)| Pair { source, region }).collect();
+        let granted = places.zip(pairs).filter_map(|(place, end)| Some((place, end?)));
+        elements.pairs = granted.map(|((source, region), end)| (Pair { source, region }, end)).collect();
         elements
     })
 }
@@ -256,20 +265,12 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 
 /// Brings the filter to the elements whose ends are `offset` from now on.
 fn install(filter: &Filter, elements: Elements, anchor: Anchor) {
-    let (gate, observed) = filter.observe();
-    let gateway = GatewayId::new("gw").unwrap();
-    let desired = DesiredState { gateway, generation: Generation(1), elements: elements.into() };
-    let plan = plan(&ObservedState { gate, elements: observed }, &desired, anchor.at);
-    let cuts: Vec<&Cut> = plan
-        .steps
-        .iter()
-        .filter_map(|step| if let Step::Cut(cut) = step { Some(cut) } else { None })
-        .collect();
-    let adds: Vec<&Add> = plan
-        .steps
-        .iter()
-        .filter_map(|step| if let Step::Add(add) = step { Some(add) } else { None })
-        .collect();
+    let (_, observed) = filter.observe();
+    let steps = steps(&observed, &elements, anchor.at);
+    let cuts: Vec<&Cut> =
+        steps.iter().filter_map(|step| if let Step::Cut(cut) = step { Some(cut) } else { None }).collect();
+    let adds: Vec<&Add> =
+        steps.iter().filter_map(|step| if let Step::Add(add) = step { Some(add) } else { None }).collect();
     filter.cut(&cuts, anchor);
     filter.add(&adds, anchor).unwrap();
 }
@@ -333,6 +334,14 @@ fn run(acts: Vec<Act>) -> Result<(), TestCaseError> {
                         judge.now.after(Duration::from_millis(source.until.as_millis().unsigned_abs()));
                 }
                 elements.sources.retain(|_, source| source.until > judge.now);
+                let later = |end| match end {
+                    PairEnd::At(at) => {
+                        PairEnd::At(judge.now.after(Duration::from_millis(at.as_millis().unsigned_abs())))
+                    }
+                    PairEnd::WithSource => PairEnd::WithSource,
+                };
+                let pairs = elements.pairs.iter().map(|(pair, end)| (pair, later(end)));
+                elements.pairs = pairs.filter(|(_, end)| *end > PairEnd::At(judge.now)).collect::<Pairs>();
                 install(&filter, elements.clone(), anchor);
                 prop_assert_eq!(&filter.observe().1, &elements);
                 judge.elements = elements;

@@ -1,107 +1,66 @@
-//! What a gateway group is to have installed, kept up to date grant by grant.
+//! What a gateway group is to have installed, kept up to date session by session.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::desired::{Cell, Elements, Pair, Peer, Source};
-use crate::device::DeviceAddresses;
-use crate::id::{RegionId, ResourceId, SessionEpoch, SessionId};
-use crate::key::PublicKey;
-use crate::net::Prefix;
-use crate::session::{Session, SessionState};
-use crate::time::Timestamp;
+use crate::desired::{Cell, Holder, PairEnd, Reach, Roster, Seat};
+use crate::id::ResourceId;
+use crate::store::{Shared, Slot, hash_of};
 
 use super::regions::{Cover, Regions};
 
-/// A session as far as gateways are concerned.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Holder {
-    session: SessionId,
-    epoch: SessionEpoch,
-    until: Timestamp,
-    public_key: PublicKey,
-    addresses: DeviceAddresses,
-    state: SessionState,
-}
-
-impl Holder {
-    pub(crate) const fn new(session: &Session, addresses: DeviceAddresses) -> Self {
-        Self {
-            session: session.id,
-            epoch: session.epoch,
-            until: session.ends_at,
-            public_key: session.public_key,
-            addresses,
-            state: session.state,
-        }
-    }
-}
-
-/// The elements of a gateway group, with what is needed to take single grants in and out.
-#[derive(Debug, Clone, Default)]
+/// The roster of a gateway group, with what is needed to seat sessions in it.
+#[derive(Debug, Clone)]
 pub(crate) struct Artefacts {
     regions: Regions,
-    elements: Arc<Elements>,
-    /// How many grants need each pair.
-    counts: BTreeMap<Pair, u32>,
-    /// How many grants each session has here.
-    holders: BTreeMap<SessionId, u32>,
+    roster: Roster,
+    reaches: Shared<Reach>,
     changed: bool,
+}
+
+impl Default for Artefacts {
+    fn default() -> Self {
+        let (regions, roster) = (Regions::default(), Roster::default());
+        Self { regions, roster, reaches: Shared::new(hash_of), changed: false }
+    }
 }
 
 impl Artefacts {
     /// The same regions with nobody in them, for a site that was loaded anew.
     pub(crate) fn emptied(&self, cut: &BTreeMap<Cell, Cover>) -> Self {
         let mut regions = self.regions.clone();
-        let elements = Arc::new(Elements { cells: regions.recut(cut), ..Elements::default() });
-        Self { regions, elements, ..Self::default() }
+        let roster = Roster::new(regions.recut(cut));
+        Self { regions, roster, reaches: self.reaches.clone(), changed: false }
     }
 
-    /// Takes a grant in.
-    pub(crate) fn issue(&mut self, holder: &Holder, resource: &ResourceId) {
-        let grants = self.holders.entry(holder.session).or_default();
-        *grants = grants.saturating_add(1);
-        if *grants == 1 {
-            self.install(holder);
-        }
-        for pair in pairs(self.regions.of(resource), holder.addresses) {
-            let count = self.counts.entry(pair).or_default();
-            *count = count.saturating_add(1);
-            if *count == 1 {
-                Arc::make_mut(&mut self.elements).pairs.insert(pair);
-                self.changed = true;
-            }
-        }
+    /// All regions of some resources, each to be reached until the end of the session.
+    pub(crate) fn reach<'r>(&mut self, resources: impl Iterator<Item = &'r ResourceId>) -> Arc<Reach> {
+        let regions = resources.flat_map(|resource| self.regions.of(resource));
+        let reach = Reach::new(regions.map(|region| (*region, PairEnd::WithSource)));
+        self.reaches.keep(Arc::new(reach))
     }
 
-    /// Takes a grant out.
-    pub(crate) fn end(&mut self, holder: &Holder, resource: &ResourceId) {
-        for pair in pairs(self.regions.of(resource), holder.addresses) {
-            let Some(count) = self.counts.get_mut(&pair) else { continue };
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.counts.remove(&pair);
-                Arc::make_mut(&mut self.elements).pairs.remove(&pair);
-                self.changed = true;
-            }
-        }
-        let Some(grants) = self.holders.get_mut(&holder.session) else { return };
-        *grants = grants.saturating_sub(1);
-        if *grants == 0 {
-            self.holders.remove(&holder.session);
-            let elements = Arc::make_mut(&mut self.elements);
-            elements.peers.remove(&holder.public_key);
-            holder.addresses.iter().for_each(|address| {
-                elements.sources.remove(&address);
-            });
+    /// Gives a session its seat, or another one.
+    pub(crate) fn seat(&mut self, slot: Slot, holder: &Arc<Holder>, reach: &Arc<Reach>) {
+        let seat = Seat { holder: Arc::clone(holder), reach: Arc::clone(reach) };
+        if self.roster.seat(slot.number()) != Some(&seat) {
+            self.roster.set_seat(slot.number(), Some(seat));
             self.changed = true;
         }
     }
 
-    /// Takes over a session's new state or epoch, if it has grants here.
-    pub(crate) fn update(&mut self, holder: &Holder) {
-        if self.holders.contains_key(&holder.session) {
-            self.install(holder);
+    /// Takes over what is new of a session, if it has a seat here.
+    pub(crate) fn update(&mut self, slot: Slot, holder: &Arc<Holder>) {
+        if let Some(reach) = self.roster.seat(slot.number()).map(|seat| Arc::clone(&seat.reach)) {
+            self.seat(slot, holder, &reach);
+        }
+    }
+
+    /// Takes a session's seat away.
+    pub(crate) fn unseat(&mut self, slot: Slot) {
+        if self.roster.seat(slot.number()).is_some() {
+            self.roster.set_seat(slot.number(), None);
+            self.changed = true;
         }
     }
 
@@ -110,31 +69,7 @@ impl Artefacts {
         std::mem::replace(&mut self.changed, false)
     }
 
-    pub(crate) const fn elements(&self) -> &Arc<Elements> {
-        &self.elements
+    pub(crate) const fn roster(&self) -> &Roster {
+        &self.roster
     }
-
-    /// An active session gets its sources; a suspended one keeps its bare peer, so that restoring needs no handshake.
-    fn install(&mut self, holder: &Holder) {
-        let elements = Arc::make_mut(&mut self.elements);
-        let mut allowed_ips = BTreeSet::new();
-        for address in holder.addresses.iter() {
-            match holder.state {
-                SessionState::Active => {
-                    let source = Source { session: holder.session, epoch: holder.epoch, until: holder.until };
-                    elements.sources.insert(address, source);
-                    allowed_ips.insert(Prefix::host(address));
-                }
-                SessionState::Suspended => {
-                    elements.sources.remove(&address);
-                }
-            }
-        }
-        elements.peers.insert(holder.public_key, Peer { allowed_ips });
-        self.changed = true;
-    }
-}
-
-fn pairs(regions: &[RegionId], addresses: DeviceAddresses) -> impl Iterator<Item = Pair> {
-    regions.iter().flat_map(move |region| addresses.iter().map(|source| Pair { source, region: *region }))
 }

@@ -3,6 +3,6 @@
 mod artefacts;
 mod regions;
 
-pub(crate) use artefacts::{Artefacts, Holder};
+pub(crate) use artefacts::Artefacts;
 pub(crate) use regions::cut;
 pub use regions::{MAX_CELLS, TooManyCells};

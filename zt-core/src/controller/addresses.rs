@@ -15,7 +15,8 @@ pub(crate) const QUARANTINE: Duration = Duration::from_hours(2);
 /// The addresses that were ever given out, and those of them that may be given out again.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Addresses {
-    known: BTreeSet<IpAddr>,
+    /// The first and the last of those that follow one another.
+    known: BTreeMap<IpAddr, IpAddr>,
     free: BTreeSet<IpAddr>,
     quarantined: BTreeSet<(Timestamp, IpAddr)>,
     /// For each pool how many addresses from its start on are known.
@@ -39,7 +40,7 @@ impl Addresses {
             }
         }
         for address in addresses.iter() {
-            self.known.insert(address);
+            self.note(address);
             self.free.remove(&address);
         }
         Some(addresses)
@@ -48,6 +49,27 @@ impl Addresses {
     /// Takes addresses back, into quarantine.
     pub(crate) fn release(&mut self, addresses: DeviceAddresses, now: Timestamp) {
         self.quarantined.extend(addresses.iter().map(|address| (now.after(QUARANTINE), address)));
+    }
+
+    /// Notes that an address was given out, in one run with its neighbours.
+    fn note(&mut self, address: IpAddr) {
+        let neighbour = |number: Option<u128>| number.map(|number| with_number(address, number));
+        let (mut first, mut last) = (address, address);
+        let run = self.known.range(..=address).next_back().map(|(first, last)| (*first, *last));
+        if let Some((start, end)) = run.filter(|(start, _)| start.is_ipv4() == address.is_ipv4()) {
+            if address <= end {
+                return;
+            }
+            if neighbour(number(end).checked_add(1)) == Some(address) {
+                first = start;
+            }
+        }
+        if let Some(after) = neighbour(number(address).checked_add(1)).filter(|after| *after > address)
+            && let Some(end) = self.known.remove(&after)
+        {
+            last = end;
+        }
+        self.known.insert(first, last);
     }
 
     /// The network's own address and, for IPv4, the broadcast address are never given out.
@@ -65,10 +87,13 @@ impl Addresses {
                 return None;
             }
             let candidate = with_number(range.first, candidate);
-            if !self.known.contains(&candidate) {
+            let run = self.known.range(..=candidate).next_back();
+            let Some((_, end)) =
+                run.filter(|(_, end)| candidate <= **end && end.is_ipv4() == candidate.is_ipv4())
+            else {
                 return Some(candidate);
-            }
-            *fresh = fresh.saturating_add(1);
+            };
+            *fresh = number(*end).saturating_sub(number(range.first));
         }
     }
 }

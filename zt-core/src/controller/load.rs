@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::compile::{Artefacts, cut};
 use crate::decide::{Decide, Validity};
-use crate::desired::Elements;
 use crate::device::DeviceAddresses;
 use crate::event::{PolicySource, SiteSource};
 use crate::grant::Refusal;
@@ -14,7 +13,10 @@ use crate::site::{Pools, Site};
 use crate::time::Timestamp;
 
 use super::Controller;
-use super::state::{GatewayState, Round, State, Timer};
+use super::groups::ClaimedGroups;
+use super::round::Round;
+use super::state::{GatewayState, State};
+use super::timers::Timer;
 
 impl<D: Decide> Controller<D> {
     /// Puts a site in force, with the policies that are in force compiled for it.
@@ -41,6 +43,7 @@ impl<D: Decide> Controller<D> {
         let site = self.state.site.as_ref().ok_or(Refusal::NoSite)?;
         let version = self.decide.load(source, site)?;
         self.state.policy = Some((source.clone(), version));
+        self.state.classes.outdate();
         round.mark_all(&self.state, EndReason::Withdraw);
         Ok(())
     }
@@ -66,18 +69,15 @@ impl State {
 
     fn put_in_force(&mut self, site: Site, groups: BTreeMap<GatewayGroupId, Artefacts>, round: &mut Round) {
         self.note_changes(round);
-        let before: BTreeMap<_, _> =
-            self.gateways.iter().map(|(id, gateway)| (id.clone(), self.elements(gateway))).collect();
+        round.rosters_before = Some(self.rosters());
         self.end_sessions_outside(&site.pools, round);
         self.groups = groups;
+        self.classes.outdate();
         self.place_gateways(&site);
-        for identity in self.identities.values_mut() {
-            let claims = identity.profile.claims.iter().map(|claim| claim.to_string()).collect();
-            let groups = site.groups_of(&identity.subject, &claims).into();
-            std::sync::Arc::make_mut(&mut identity.profile).groups = groups;
-        }
-        for device in self.devices.values_mut() {
-            device.facts.retain(|held| site.facts.contains_key(&held.finding.name));
+        self.claimed = ClaimedGroups::of(&site);
+        self.regroup_people();
+        for enrolled in self.devices.values_mut() {
+            enrolled.device.facts.retain(|held| site.facts.contains_key(&held.finding.name));
         }
         let old_windows: Vec<WindowId> =
             self.site.iter().flat_map(|site| site.windows.keys().cloned()).collect();
@@ -89,17 +89,6 @@ impl State {
         let windows: Vec<WindowId> = site.windows.keys().cloned().collect();
         self.site = Some(site);
         windows.iter().for_each(|window| self.set_window(window, round.outcome.at));
-        self.reissue_grants(round);
-        for (id, gateway) in &self.gateways {
-            let elements = self.elements(gateway);
-            let had_none = || *elements == Elements::default();
-            if !before.get(id).map_or_else(had_none, |earlier| *earlier == elements) {
-                round.moved.insert(id.clone());
-            }
-        }
-        self.groups.values_mut().for_each(|artefacts| {
-            artefacts.settle();
-        });
         round.mark_all(self, EndReason::Withdraw);
     }
 
@@ -116,13 +105,13 @@ impl State {
                 && !(fits(pools.v4, addresses.v4.map(Into::into))
                     && fits(pools.v6, addresses.v6.map(Into::into)))
         };
-        let devices = self.devices.values().filter(|device| outside(&device.addresses));
-        for id in devices.map(|device| device.id.clone()).collect::<Vec<_>>() {
-            if let Some(session) = self.session_of_device.get(&id).copied() {
+        let devices = self.devices.iter().filter(|(_, enrolled)| outside(&enrolled.device.addresses));
+        for slot in devices.map(|(slot, _)| slot).collect::<Vec<_>>() {
+            if let Some(session) = self.devices.get(slot).and_then(|enrolled| enrolled.session) {
                 self.end_session(session, EndReason::Withdraw, round);
             }
-            if let Some(device) = self.devices.get_mut(&id) {
-                self.addresses.release(std::mem::take(&mut device.addresses), self.now);
+            if let Some(enrolled) = self.devices.get_mut(slot) {
+                self.addresses.release(std::mem::take(&mut enrolled.device.addresses), self.now);
             }
         }
     }
@@ -142,21 +131,6 @@ impl State {
         }
     }
 
-    /// Takes the grants over into the new groups, until they are decided again; those without their resource end.
-    fn reissue_grants(&mut self, round: &mut Round) {
-        let held: Vec<_> = self
-            .grants
-            .iter()
-            .flat_map(|(session, grants)| grants.keys().map(|resource| (*session, resource.clone())))
-            .collect();
-        for (session, resource) in held {
-            if !self.issue_artefacts(session, &resource) {
-                self.forget_grant(session, &resource);
-                round.outcome.ended.insert((session, resource), EndReason::Withdraw);
-            }
-        }
-    }
-
     /// Notes whether a window is open at `at`, and when that changes.
     pub(super) fn set_window(&mut self, id: &WindowId, at: Timestamp) {
         let Some(window) = self.site.as_ref().and_then(|site| site.windows.get(id)) else { return };
@@ -166,7 +140,7 @@ impl State {
             self.open_windows.remove(id);
         }
         if let Validity::Until(change) = window.next_change(at) {
-            self.timers.set(Timer::Window(id.clone()), change);
+            self.timers.set(&Timer::Window(id.clone()), change);
         }
     }
 }

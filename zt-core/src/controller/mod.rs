@@ -2,21 +2,31 @@
 
 mod addresses;
 mod apply;
+mod classes;
+mod deadlines;
+mod devices;
+mod groups;
+mod keys;
 mod load;
+mod people;
 mod query;
 mod redecide;
+mod round;
+mod rows;
 mod sessions;
 mod state;
-mod wheel;
+mod timers;
 
-use crate::decide::Decide;
+use crate::decide::{ClassId, Decide, View};
 use crate::event::Entry;
 use crate::grant::{Outcome, Refusal};
 use crate::session::EndReason;
 use crate::time::Timestamp;
 
 pub use query::Deadline;
-use state::{Round, State, Timer};
+use round::{Mark, Round};
+use state::State;
+use timers::Timer;
 
 /// The policy administrator (NIST SP 800-207): takes events, holds all facts, and says what each gateway is to install.
 ///
@@ -26,25 +36,32 @@ use state::{Round, State, Timer};
 pub struct Controller<D> {
     decide: D,
     state: State,
+    /// Room for one session's view, for the classes it concerns, and for marks.
+    view: View,
+    affected: Vec<ClassId>,
+    room: Vec<Mark>,
 }
 
 impl<D: Decide> Controller<D> {
     /// A controller that knows nothing and grants nothing; `decide` has nothing loaded.
     pub fn new(decide: D) -> Self {
-        Self { decide, state: State::new() }
+        let (view, affected, room) = (View::new(), Vec::new(), Vec::new());
+        Self { decide, state: State::new(), view, affected, room }
     }
 
     /// Folds one entry in.
     ///
-    /// Deadlines up to the entry's instant are handled first, as of that instant; then the event; then every decision
-    /// that either of them may have changed is made again. An entry that is stamped earlier than the one before is
+    /// Deadlines up to the entry's instant are handled first, as of that instant; then the event; then every session
+    /// that either of them concerns is looked at again: where what the policies read of it has changed, and no other
+    /// session has the same view, decisions that can have changed are made. An entry that is stamped earlier than the one before is
     /// handled as of the latter. A refused event changes nothing but the place in the log; an entry out of order
     /// changes nothing at all.
     pub fn handle(&mut self, entry: &Entry) -> Outcome {
         let expected = self.state.seq.next();
         let now = self.state.now.max(entry.at);
-        let mut round = Round::new(entry.seq, now);
+        let mut round = Round::new(entry.seq, now, std::mem::take(&mut self.room));
         if entry.seq != expected {
+            self.room = round.take_marks();
             round.outcome.refusal = Some(Refusal::OutOfOrder { got: entry.seq, expected });
             return round.outcome;
         }
@@ -59,10 +76,14 @@ impl<D: Decide> Controller<D> {
 
     /// Handles every deadline that has come.
     fn expire(&mut self, round: &mut Round) {
-        while let Some((_, timer)) = self.state.timers.expire(round.outcome.at) {
+        while let Some(timer) = self.state.timers.expire(round.outcome.at) {
             match timer {
-                Timer::SessionEnd(session) => self.state.end_session(session, EndReason::Expire, round),
-                Timer::Decide(session) => round.mark(session, EndReason::Expire),
+                Timer::SessionEnd(slot) => self.state.end_session(slot, EndReason::Expire, round),
+                Timer::Decide(slot) => {
+                    if let Some(live) = self.state.sessions.get(slot) {
+                        round.mark(slot, live.session.id, EndReason::Expire);
+                    }
+                }
                 Timer::Window(window) => {
                     self.state.set_window(&window, round.outcome.at);
                     round.mark_all(&self.state, EndReason::Expire);

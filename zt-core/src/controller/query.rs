@@ -1,6 +1,7 @@
 //! What can be asked of a controller; asking changes nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::decide::{ClassId, Decide, Decision, DecisionSink, PolicyVersion};
 use crate::desired::{DesiredState, DeviceRoutes, GatewayRoute};
@@ -13,7 +14,9 @@ use crate::site::Site;
 use crate::time::Timestamp;
 
 use super::Controller;
-use super::state::{State, Timer};
+use super::rows::Granted;
+use super::state::State;
+use super::timers::Timer;
 
 /// An instant at which the fold has something to do, and what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +50,7 @@ impl<D: Decide> Controller<D> {
         Some(DesiredState {
             gateway: gateway.clone(),
             generation: state.generation,
-            elements: self.state.elements(state),
+            roster: self.state.roster(state),
         })
     }
 
@@ -132,24 +135,32 @@ impl<D: Decide> Controller<D> {
     /// A live session.
     #[must_use]
     pub fn session(&self, id: SessionId) -> Option<&Session> {
-        self.state.sessions.get(&id)
+        self.state.sessions.of(&id).map(|live| &live.session)
     }
 
-    /// All live sessions, in the order of their start.
+    /// All live sessions, in the order of their start. Sorts them first.
     pub fn sessions(&self) -> impl Iterator<Item = &Session> {
-        self.state.sessions.values()
+        let mut sessions: Vec<_> = self.state.sessions.iter().map(|(_, live)| &live.session).collect();
+        sessions.sort_unstable_by_key(|session| session.id);
+        sessions.into_iter()
     }
 
     /// The grants of a session, in the order of the resources' ids; none for a dead session.
     pub fn grants(&self, session: SessionId) -> impl Iterator<Item = Grant> {
-        self.state.grants.get(&session).into_iter().flat_map(|held| held.values().cloned())
+        let row = self.state.sessions.find(&session).and_then(|slot| self.state.row(slot));
+        row.into_iter().flat_map(move |row| {
+            row.granted.iter().map(move |Granted { resource, because, .. }| {
+                let (resource, because) = (resource.clone(), Arc::clone(because));
+                Grant { session, resource, version: row.version, because }
+            })
+        })
     }
 
     /// Why a live session may reach a resource at this instant, or may not; `None` if there is no such session or
     /// resource, or no policy was loaded. Asks the engine once.
     #[must_use]
     pub fn explain(&self, session: SessionId, resource: &ResourceId) -> Option<Explanation> {
-        let facts = self.facts(session)?;
+        let facts = self.state.facts(self.state.sessions.find(&session)?)?;
         let class = self.decide.classes().class_of(facts.site.resource_index(resource)?)?;
         let mut asked = Asked { version: self.policy_version()?, answer: None };
         self.decide.decide(&facts, &[class], &mut asked);
@@ -159,7 +170,7 @@ impl<D: Decide> Controller<D> {
     /// An enrolled device.
     #[must_use]
     pub fn device(&self, id: &DeviceId) -> Option<&Device> {
-        self.state.devices.get(id)
+        self.state.devices.of(id).map(|enrolled| &enrolled.device)
     }
 }
 

@@ -1,157 +1,150 @@
-//! Decisions are made again, and grants follow.
+//! What policies read of sessions is looked at again; where it has changed, decisions are made and grants follow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::decide::{
-    ClassId, Decide, Decision, DecisionSink, Effect, PolicyIndex, ResourceClasses, SessionFacts, Validity,
-};
-use crate::device::Device;
+use crate::decide::{Decide, PolicyVersion, Validity};
 use crate::grant::Grant;
-use crate::id::{ResourceId, SessionId};
-use crate::session::EndReason;
-use crate::site::Site;
-use crate::time::Timestamp;
+use crate::id::{GatewayGroupId, ResourceId};
+use crate::store::Slot;
 
 use super::Controller;
-use super::state::{Round, State, Timer};
-
-static NOTHING_APPROVED: BTreeSet<ResourceId> = BTreeSet::new();
+use super::classes::SessionClass;
+use super::round::{Mark, Round};
+use super::rows::{Answers, Granted, Row, RowChange};
+use super::state::State;
+use super::timers::Timer;
 
 impl<D: Decide> Controller<D> {
-    /// Decides every session again that the round has marked.
+    /// Looks again at every session that the round has marked.
     pub(super) fn redecide(&mut self, round: &mut Round) {
-        let classes: Vec<ClassId> = self.decide.classes().iter().map(|(class, _)| class).collect();
-        for (id, reason) in std::mem::take(&mut round.dirty) {
-            let Some(Answers { allowed, valid, count, .. }) = self.decide_session(id, &classes) else {
-                continue;
-            };
-            round.outcome.decisions = round.outcome.decisions.saturating_add(count);
-            match valid {
-                Validity::Until(at) => self.state.timers.set(Timer::Decide(id), at),
-                Validity::Unlimited => self.state.timers.stop(&Timer::Decide(id)),
+        let marks = round.take_marks();
+        if let Some(version) = self.state.policy.as_ref().map(|(_, version)| *version) {
+            for mark in &marks {
+                self.look_again(mark, version, round);
             }
-            self.state.follow(id, allowed, reason, round);
         }
+        self.room = Round::room(marks);
     }
 
-    fn decide_session(&self, id: SessionId, classes: &[ClassId]) -> Option<Answers<'_>> {
-        let facts = self.facts(id)?;
-        let valid = fact_horizon(facts.site, facts.device, facts.now);
-        let classes_of = self.decide.classes();
+    /// Brings a session into the class of its view, if it still lives; a class that is new is decided on.
+    fn look_again(&mut self, mark: &Mark, version: PolicyVersion, round: &mut Round) -> Option<()> {
+        let slot = mark.slot;
+        let live = self.state.sessions.get(slot).filter(|live| live.session.id == mark.session)?;
+        let facts = self.state.facts(slot)?;
+        let valid = self.decide.view(&facts, &mut self.view);
+        let present = live.class.and_then(|class| self.state.classes.get(class));
+        let is_same = present.and_then(SessionClass::view) == Some(&self.view);
+        match valid {
+            Validity::Until(at) => self.state.timers.set(&Timer::Decide(slot), at),
+            Validity::Unlimited => self.state.timers.stop(&Timer::Decide(slot)),
+        }
+        if !is_same {
+            let class = match self.state.classes.find(&self.view) {
+                Some(class) => class,
+                None => {
+                    let row = self.decide_row(slot, version, round)?;
+                    self.state.classes.add(self.view.clone(), row)?
+                }
+            };
+            self.state.move_session(mark, class, round);
+        }
+        Some(())
+    }
+
+    /// What sessions with the view at hand are granted. Decides only on what the way from the session's present view
+    /// can have changed; on everything if it has none.
+    fn decide_row(&mut self, slot: Slot, version: PolicyVersion, round: &mut Round) -> Option<Arc<Row>> {
+        let (facts, resources) = (self.state.facts(slot)?, self.decide.classes());
+        let class = self.state.sessions.get(slot)?.class.and_then(|class| self.state.classes.get(class));
+        let present = class.and_then(|class| Some((class.view()?, class.row())));
+        self.affected.clear();
+        match present {
+            Some((view, _)) => self.decide.affected(view, &self.view, &mut self.affected),
+            None => self.affected.extend(resources.iter().map(|(class, _)| class)),
+        }
+        if let Some((_, row)) = present.filter(|_| self.affected.is_empty()) {
+            return Some(Arc::clone(row));
+        }
+        let is_kept = |granted: &&Granted| {
+            let class = resources.class_of(granted.index);
+            class.is_some_and(|class| self.affected.binary_search(&class).is_err())
+        };
+        let kept = present.into_iter().flat_map(|(_, row)| &row.granted).filter(is_kept);
         let mut answers =
-            Answers { site: facts.site, classes: classes_of, allowed: BTreeMap::new(), valid, count: 0 };
-        self.decide.decide(&facts, classes, &mut answers);
-        Some(answers)
-    }
-
-    /// What is known of a live session.
-    pub(super) fn facts(&self, id: SessionId) -> Option<SessionFacts<'_>> {
-        let state = &self.state;
-        let session = state.sessions.get(&id)?;
-        Some(SessionFacts {
-            now: state.now,
-            identity: state.identities.get(&session.subject)?,
-            device: state.devices.get(&session.device)?,
-            session,
-            open_windows: &state.open_windows,
-            approved: &NOTHING_APPROVED,
-            site: state.site.as_ref()?,
-        })
+            Answers { site: facts.site, classes: resources, granted: kept.cloned().collect(), count: 0 };
+        self.decide.decide(&facts, &self.affected, &mut answers);
+        let Answers { mut granted, count, .. } = answers;
+        round.outcome.decisions = round.outcome.decisions.saturating_add(count);
+        granted.sort_unstable_by_key(|granted| granted.index);
+        Some(Arc::new(self.state.compile(granted, version)))
     }
 }
-
-/// The first instant after `now` at which a fact of the device becomes stale, or stops lying in the future.
-fn fact_horizon(site: &Site, device: &Device, now: Timestamp) -> Validity {
-    let declared = device.facts.iter().filter_map(|held| Some((held, site.facts.get(&held.finding.name)?)));
-    let instants = declared
-        .flat_map(|(held, declaration)| [held.observed_at, held.observed_at.after(declaration.max_age)]);
-    instants.filter(|at| *at > now).map(Validity::Until).fold(Validity::Unlimited, Validity::min)
-}
-
-/// The decisions on one session.
-struct Answers<'a> {
-    site: &'a Site,
-    classes: &'a ResourceClasses,
-    allowed: Allowed,
-    valid: Validity,
-    count: u64,
-}
-
-impl DecisionSink for Answers<'_> {
-    fn decided(&mut self, class: ClassId, decision: Decision<'_>) {
-        self.count = self.count.saturating_add(1);
-        self.valid = self.valid.min(decision.valid);
-        if decision.effect == Effect::Allow {
-            let members = self.classes.members(class).iter().filter_map(|index| self.site.resource(*index));
-            let cause = || Arc::from(decision.because);
-            self.allowed.extend(members.map(|resource| (resource.id.clone(), cause())));
-        }
-    }
-}
-
-/// The resources that are allowed, with the cause.
-type Allowed = BTreeMap<ResourceId, Arc<[PolicyIndex]>>;
 
 impl State {
-    /// Makes a session's grants equal to what is allowed.
-    fn follow(&mut self, id: SessionId, allowed: Allowed, reason: EndReason, round: &mut Round) {
-        let held = self.grants.get(&id);
-        let lost =
-            held.into_iter().flat_map(|held| held.keys()).filter(|resource| !allowed.contains_key(*resource));
-        for resource in lost.cloned().collect::<Vec<_>>() {
-            self.end_grant(id, &resource, reason, round);
-        }
-        let Some(version) = self.policy.as_ref().map(|(_, version)| *version) else { return };
-        for (resource, because) in allowed {
-            let grant = Grant { session: id, resource: resource.clone(), version, because };
-            let held = self.grants.get_mut(&id).and_then(|held| held.get_mut(&resource));
-            if let Some(held) = held {
-                *held = grant;
-            } else if self.issue_artefacts(id, &resource) {
-                self.grants.entry(id).or_default().insert(resource, grant.clone());
-                round.outcome.issued.push(grant);
+    /// A row of these grants, which are in the order of their resources.
+    fn compile(&mut self, granted: Vec<Granted>, version: PolicyVersion) -> Row {
+        let site = self.site.as_ref();
+        let mut behind: BTreeMap<&GatewayGroupId, Vec<&ResourceId>> = BTreeMap::new();
+        for granted in &granted {
+            if let Some(resource) = site.and_then(|site| site.resource(granted.index)) {
+                behind.entry(&resource.gateways).or_default().push(&granted.resource);
             }
         }
+        let reaches = behind.into_iter().filter_map(|(group, resources)| {
+            let artefacts = self.groups.get_mut(group)?;
+            Some((group.clone(), artefacts.reach(resources.into_iter())))
+        });
+        let reaches = reaches.collect();
+        self.rows = self.rows.saturating_add(1);
+        Row { serial: self.rows, version, granted: granted.into(), reaches }
     }
 
-    /// Ends one grant.
-    pub(super) fn end_grant(
-        &mut self,
-        id: SessionId,
-        resource: &ResourceId,
-        reason: EndReason,
-        round: &mut Round,
-    ) {
-        if let Some(holder) = self.holder(id)
-            && let Some(group) = self.group_of(resource)
-            && let Some(artefacts) = self.groups.get_mut(&group)
-        {
-            artefacts.end(&holder, resource);
+    /// Brings a session into another class, with the grants and the seats of that class.
+    fn move_session(&mut self, mark: &Mark, class: Slot, round: &mut Round) {
+        let Some(new) = self.classes.get(class).map(|class| Arc::clone(class.row())) else { return };
+        let old = self.row(mark.slot).map(Arc::clone);
+        let is_same = old.as_ref().is_some_and(|old| Arc::ptr_eq(old, &new));
+        if !is_same {
+            let key = (old.as_ref().map(|old| old.serial), new.serial);
+            let between = || Arc::new(RowChange::between(old.as_deref(), &new));
+            let change = Arc::clone(round.changes.entry(key).or_insert_with(between));
+            let lost = change.lost.iter().map(|resource| ((mark.session, resource.clone()), mark.reason));
+            round.outcome.ended.extend(lost);
+            let (session, version) = (mark.session, new.version);
+            round.outcome.issued.extend(change.gained.iter().map(|Granted { resource, because, .. }| {
+                Grant { session, resource: resource.clone(), version, because: Arc::clone(because) }
+            }));
+            self.reseat(mark.slot, old.as_deref(), &new, round.rosters_before.is_some());
         }
-        self.forget_grant(id, resource);
-        round.outcome.ended.insert((id, resource.clone()), reason);
+        self.classes.enter(class);
+        let left = self.sessions.get_mut(mark.slot).and_then(|live| live.class.replace(class));
+        left.into_iter().for_each(|left| self.classes.leave(left));
     }
 
-    /// Takes a grant out of the session's, and leaves the artefacts as they are.
-    pub(super) fn forget_grant(&mut self, id: SessionId, resource: &ResourceId) {
-        if let Some(held) = self.grants.get_mut(&id) {
-            held.remove(resource);
-            if held.is_empty() {
-                self.grants.remove(&id);
+    /// Gives a session the seats of its new row in place of those of the old one; all of them if it lost those.
+    fn reseat(&mut self, slot: Slot, old: Option<&Row>, new: &Row, lost_all: bool) {
+        let old = old.filter(|_| !lost_all).map_or(&[][..], |row| &row.reaches);
+        for (group, _) in old.iter().filter(|(group, _)| new.reach(group).is_none()) {
+            if let Some(artefacts) = self.groups.get_mut(group) {
+                artefacts.unseat(slot);
             }
         }
-    }
-
-    /// Takes a grant into the artefacts of the resource's gateways; false if there is no such resource.
-    pub(super) fn issue_artefacts(&mut self, id: SessionId, resource: &ResourceId) -> bool {
-        let Some(holder) = self.holder(id) else { return false };
-        let artefacts = self.group_of(resource).and_then(|group| self.groups.get_mut(&group));
-        artefacts.map(|artefacts| artefacts.issue(&holder, resource)).is_some()
-    }
-
-    fn group_of(&self, resource: &ResourceId) -> Option<crate::id::GatewayGroupId> {
-        let site = self.site.as_ref()?;
-        Some(site.resource(site.resource_index(resource)?)?.gateways.clone())
+        if new.reaches.is_empty() {
+            if let Some(live) = self.sessions.get_mut(slot) {
+                live.holder = None;
+            }
+            return;
+        }
+        let Some(holder) = self.holder(slot) else { return };
+        for (group, reach) in &new.reaches {
+            let is_same =
+                |(known, present): &(GatewayGroupId, _)| known == group && Arc::ptr_eq(present, reach);
+            if !old.iter().any(is_same)
+                && let Some(artefacts) = self.groups.get_mut(group)
+            {
+                artefacts.seat(slot, &holder, reach);
+            }
+        }
     }
 }

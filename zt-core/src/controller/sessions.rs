@@ -1,14 +1,20 @@
 //! Sessions start, are suspended and restored, and end.
 
-use crate::compile::Holder;
-use crate::device::KeyBinding;
+use std::sync::Arc;
+
+use crate::desired::Holder;
+use crate::device::{Device, KeyBinding};
 use crate::event::Login;
 use crate::grant::Refusal;
 use crate::id::{SessionEpoch, SessionId};
-use crate::identity::{Account, Subject};
+use crate::identity::{Account, Assurance};
 use crate::session::{EndReason, Session, SessionState};
+use crate::store::Slot;
 
-use super::state::{Round, State, Timer};
+use super::keys::KeyOwner;
+use super::round::Round;
+use super::state::{LiveSession, State};
+use super::timers::Timer;
 
 impl State {
     /// Starts a session in place of the one that the device may have; in place of a suspended one it starts suspended.
@@ -16,121 +22,159 @@ impl State {
         let at = round.outcome.at;
         let site = self.site.as_ref().ok_or(Refusal::NoSite)?;
         let (max_session, pools) = (site.max_session, site.pools);
-        self.check_login(login)?;
+        let (person, device) = self.check_login(login)?;
         if login.ends_at <= at || login.ends_at > at.after(max_session) {
             return Err(Refusal::SessionEnd(login.ends_at));
         }
-        let device =
-            self.devices.get(&login.device).ok_or_else(|| Refusal::UnknownDevice(login.device.clone()))?;
-        let addresses = match device.addresses {
+        let unknown = || Refusal::UnknownDevice(login.device.clone());
+        let enrolled = self.devices.get(device).ok_or_else(unknown)?;
+        let (held, addresses, id) = (enrolled.session, enrolled.device.addresses, enrolled.device.id.clone());
+        let addresses = match addresses {
             present if present.iter().next().is_some() => present,
             _ => self.addresses.allocate(&pools, at).ok_or(Refusal::PoolExhausted)?,
         };
-        self.claim_key(login.public_key, (&login.device, &login.subject))?;
+        let identity = self.people.get(person).map(|person| &person.identity.subject);
+        let subject = identity.unwrap_or(&login.subject).clone();
+        self.keys.claim(login.public_key, KeyOwner::Device(id.clone(), subject.clone()))?;
         let mut state = SessionState::Active;
-        if let Some(present) = self.session_of_device.get(&login.device).copied() {
-            state = self.sessions.get(&present).map_or(state, |present| present.state);
+        if let Some(present) = held {
+            state = self.sessions.get(present).map_or(state, |present| present.session.state);
             self.end_session(present, EndReason::Revoke, round);
         }
-        let id = SessionId(round.outcome.seq.0);
+        let acr = self.text(&login.assurance.acr);
         let session = Session {
-            id,
-            subject: login.subject.clone(),
-            device: login.device.clone(),
+            id: SessionId(round.outcome.seq.0),
+            subject: subject.clone(),
+            device: id,
             public_key: login.public_key,
-            assurance: login.assurance.clone(),
+            assurance: Assurance { acr, ..login.assurance.clone() },
             started_at: at,
             ends_at: login.ends_at,
             state,
             epoch: SessionEpoch::default(),
         };
-        if let Some(device) = self.devices.get_mut(&login.device) {
-            device.addresses = addresses;
+        if let Some(enrolled) = self.devices.get_mut(device) {
+            enrolled.device.addresses = addresses;
+            enrolled.device.owner = subject;
         }
-        self.timers.set(Timer::SessionEnd(id), session.ends_at);
-        self.session_of_device.insert(session.device.clone(), id);
-        self.sessions_of_subject.entry(session.subject.clone()).or_default().insert(id);
-        self.sessions.insert(id, session);
-        round.outcome.started = Some(id);
-        round.mark(id, EndReason::Revoke);
+        self.add_session(session, (person, device), round);
         Ok(())
     }
 
-    fn check_login(&self, login: &Login) -> Result<(), Refusal> {
-        let identity = self.identities.get(&login.subject);
-        let identity = identity.ok_or_else(|| Refusal::UnknownSubject(login.subject.clone()))?;
+    /// The places of the person and the device, if they may have a session by this login.
+    fn check_login(&self, login: &Login) -> Result<(Slot, Slot), Refusal> {
+        let unknown = || Refusal::UnknownSubject(login.subject.clone());
+        let person = self.people.find(&login.subject).ok_or_else(unknown)?;
+        let identity = &self.people.get(person).ok_or_else(unknown)?.identity;
         if identity.account == Account::Disabled {
             return Err(Refusal::AccountDisabled(login.subject.clone()));
         }
         if login.assurance.authenticated_at < identity.revoked_at {
             return Err(Refusal::LoginRevoked(login.assurance.authenticated_at));
         }
-        let device = self.devices.get(&login.device);
-        let device = device.ok_or_else(|| Refusal::UnknownDevice(login.device.clone()))?;
-        if device.owner != login.subject {
+        let unknown = || Refusal::UnknownDevice(login.device.clone());
+        let slot = self.devices.find(&login.device).ok_or_else(unknown)?;
+        let Device { owner, key, .. } = &self.devices.get(slot).ok_or_else(unknown)?.device;
+        if *owner != login.subject {
             return Err(Refusal::NotOwner(login.device.clone()));
         }
-        if matches!(device.key, KeyBinding::Pinned(key) if key != login.public_key) {
+        if matches!(key, KeyBinding::Pinned(key) if *key != login.public_key) {
             return Err(Refusal::KeyNotPinned(login.public_key));
         }
-        self.check_key(login.public_key, (&login.device, &login.subject))
+        let owner = KeyOwner::Device(login.device.clone(), login.subject.clone());
+        self.keys.check(login.public_key, &owner)?;
+        Ok((person, slot))
+    }
+
+    fn add_session(&mut self, session: Session, (person, device): (Slot, Slot), round: &mut Round) {
+        let (id, ends_at) = (session.id, session.ends_at);
+        let next = self.people.get(person).and_then(|person| person.first_session);
+        let (previous, class, holder) = (None, None, None);
+        let live = LiveSession { session, person, device, next, previous, class, holder };
+        let Some(slot) = self.sessions.insert(live) else { return };
+        if let Some(next) = next.and_then(|next| self.sessions.get_mut(next)) {
+            next.previous = Some(slot);
+        }
+        if let Some(person) = self.people.get_mut(person) {
+            person.first_session = Some(slot);
+        }
+        if let Some(enrolled) = self.devices.get_mut(device) {
+            enrolled.session = Some(slot);
+        }
+        self.timers.set(&Timer::SessionEnd(slot), ends_at);
+        round.outcome.started = Some(id);
+        round.mark(slot, id, EndReason::Revoke);
     }
 
     /// Suspends or restores a session. Its grants stay as they are; gateways take its sources out or put them back.
     pub(super) fn set_suspension(&mut self, id: SessionId, wanted: SessionState) -> Result<(), Refusal> {
-        self.live(id)?;
-        let Some(session) = self.sessions.get_mut(&id).filter(|session| session.state != wanted) else {
+        let slot = self.live(id)?;
+        let Some(live) = self.sessions.get_mut(slot).filter(|live| live.session.state != wanted) else {
             return Ok(());
         };
-        session.state = wanted;
+        live.session.state = wanted;
         if wanted == SessionState::Suspended {
-            session.epoch = session.epoch.next();
+            live.session.epoch = live.session.epoch.next();
         }
-        if let Some(holder) = self.holder(id) {
-            self.groups.values_mut().for_each(|artefacts| artefacts.update(&holder));
+        if live.holder.take().is_some()
+            && let Some(holder) = self.holder(slot)
+        {
+            self.groups.values_mut().for_each(|artefacts| artefacts.update(slot, &holder));
         }
         Ok(())
     }
 
-    /// Ends a session with all its grants, if it lives.
-    pub(super) fn end_session(&mut self, id: SessionId, reason: EndReason, round: &mut Round) {
-        self.end_grants(id, reason, round);
-        let Some(session) = self.sessions.remove(&id) else { return };
-        self.timers.stop(&Timer::SessionEnd(id));
-        self.timers.stop(&Timer::Decide(id));
-        self.session_of_device.remove(&session.device);
-        if let Some(sessions) = self.sessions_of_subject.get_mut(&session.subject) {
-            sessions.remove(&id);
-            if sessions.is_empty() {
-                self.sessions_of_subject.remove(&session.subject);
+    /// Ends the session at a place with all its grants, if there is one.
+    pub(super) fn end_session(&mut self, slot: Slot, reason: EndReason, round: &mut Round) {
+        let row = self.row(slot).map(Arc::clone);
+        let Some(LiveSession { session, person, device, next, previous, class, .. }) =
+            self.sessions.remove(slot)
+        else {
+            return;
+        };
+        if let Some(row) = row {
+            let ended = row.granted.iter().map(|granted| ((session.id, granted.resource.clone()), reason));
+            round.outcome.ended.extend(ended);
+            for (group, _) in &row.reaches {
+                if let Some(artefacts) = self.groups.get_mut(group) {
+                    artefacts.unseat(slot);
+                }
             }
         }
-        round.dirty.remove(&id);
-        round.outcome.ended_sessions.insert(id, reason);
-    }
-
-    /// Ends every grant of a session.
-    fn end_grants(&mut self, id: SessionId, reason: EndReason, round: &mut Round) {
-        let resources: Vec<_> =
-            self.grants.get(&id).map(|held| held.keys().cloned().collect()).unwrap_or_default();
-        for resource in resources {
-            self.end_grant(id, &resource, reason, round);
+        class.into_iter().for_each(|class| self.classes.leave(class));
+        self.timers.stop(&Timer::SessionEnd(slot));
+        self.timers.stop(&Timer::Decide(slot));
+        if let Some(enrolled) = self.devices.get_mut(device) {
+            enrolled.session = None;
         }
+        if let Some(next) = next.and_then(|next| self.sessions.get_mut(next)) {
+            next.previous = previous;
+        }
+        match previous {
+            Some(previous) => {
+                if let Some(previous) = self.sessions.get_mut(previous) {
+                    previous.next = next;
+                }
+            }
+            None => {
+                if let Some(person) = self.people.get_mut(person) {
+                    person.first_session = next;
+                }
+            }
+        }
+        round.outcome.ended_sessions.insert(session.id, reason);
     }
 
-    /// Says that a session lives.
-    pub(super) fn live(&self, id: SessionId) -> Result<(), Refusal> {
-        if self.sessions.contains_key(&id) { Ok(()) } else { Err(Refusal::UnknownSession(id)) }
+    /// The place of a session that lives.
+    pub(super) fn live(&self, id: SessionId) -> Result<Slot, Refusal> {
+        self.sessions.find(&id).ok_or(Refusal::UnknownSession(id))
     }
 
-    /// The live sessions of a person.
-    pub(super) fn sessions_of(&self, subject: &Subject) -> Vec<SessionId> {
-        self.sessions_of_subject.get(subject).map(|ids| ids.iter().copied().collect()).unwrap_or_default()
-    }
-
-    /// A live session as gateways see it.
-    pub(super) fn holder(&self, id: SessionId) -> Option<Holder> {
-        let session = self.sessions.get(&id)?;
-        Some(Holder::new(session, self.devices.get(&session.device)?.addresses))
+    /// What gateways see of the session at a place.
+    pub(super) fn holder(&mut self, slot: Slot) -> Option<Arc<Holder>> {
+        let live = self.sessions.get_mut(slot)?;
+        let addresses = self.devices.get(live.device)?.device.addresses;
+        let holder = live.holder.get_or_insert_with(|| Arc::new(Holder::new(&live.session, addresses)));
+        Some(Arc::clone(holder))
     }
 }

@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{FactStatus, FactValue, PostureFact, Tier};
 use crate::id::FactName;
+use crate::store::hash_of;
 use crate::time::Timestamp;
 
 /// What was last reported of a device, at most one fact of each name, in the order of their names.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<HeldFact>")]
 pub struct Facts(Box<[HeldFact]>);
 
 /// What was found out about a device, and when.
@@ -50,18 +52,7 @@ impl Facts {
 
     /// Takes a fact in, in place of the one of that name.
     pub fn insert(&mut self, fact: HeldFact) {
-        match self.place(&fact.finding.name) {
-            Ok(place) => {
-                if let Some(held) = self.0.get_mut(place) {
-                    *held = fact;
-                }
-            }
-            Err(place) => {
-                let mut facts = std::mem::take(&mut self.0).into_vec();
-                facts.insert(place, fact);
-                self.0 = facts.into();
-            }
-        }
+        self.extend([fact]);
     }
 
     /// Keeps only the facts for which `keep` holds.
@@ -71,10 +62,9 @@ impl Facts {
         self.0 = facts.into();
     }
 
-    /// Notes that a fact was found again as it was; false if there is none of that name.
-    pub(crate) fn observe(&mut self, name: &FactName, at: Timestamp) -> bool {
-        let held = self.place(name).ok().and_then(|place| self.0.get_mut(place));
-        held.map(|held| held.observed_at = at).is_some()
+    /// The fact of a name, whose name is to stay.
+    pub(crate) fn get_mut(&mut self, name: &FactName) -> Option<&mut HeldFact> {
+        self.place(name).ok().and_then(|place| self.0.get_mut(place))
     }
 
     fn place(&self, name: &FactName) -> Result<usize, usize> {
@@ -83,6 +73,12 @@ impl Facts {
 }
 
 impl Finding {
+    /// The hash of what a report says.
+    pub(crate) fn hash_of(fact: &PostureFact) -> u64 {
+        let PostureFact { name, status, value, source, tier, observed_at: _ } = fact;
+        hash_of(&(name, status, value, source, tier))
+    }
+
     /// Whether a report says just this.
     #[must_use]
     pub fn is_of(&self, fact: &PostureFact) -> bool {
@@ -113,11 +109,32 @@ impl From<&PostureFact> for HeldFact {
     }
 }
 
-impl FromIterator<HeldFact> for Facts {
+impl From<Vec<HeldFact>> for Facts {
+    fn from(facts: Vec<HeldFact>) -> Self {
+        facts.into_iter().collect()
+    }
+}
+
+impl Extend<HeldFact> for Facts {
     /// Of two facts of one name the later one counts.
+    fn extend<I: IntoIterator<Item = HeldFact>>(&mut self, facts: I) {
+        let mut facts = facts.into_iter().peekable();
+        if facts.peek().is_none() {
+            return;
+        }
+        let mut all = std::mem::take(&mut self.0).into_vec();
+        all.extend(facts);
+        all.reverse();
+        all.sort_by(|one, two| one.finding.name.cmp(&two.finding.name));
+        all.dedup_by(|one, two| one.finding.name == two.finding.name);
+        self.0 = all.into();
+    }
+}
+
+impl FromIterator<HeldFact> for Facts {
     fn from_iter<I: IntoIterator<Item = HeldFact>>(facts: I) -> Self {
         let mut all = Self::default();
-        facts.into_iter().for_each(|fact| all.insert(fact));
+        all.extend(facts);
         all
     }
 }

@@ -95,6 +95,9 @@ impl Inner {
             Step::Cut(Cut::Pair(pair)) => {
                 elements.pairs.remove(pair);
             }
+            Step::Cut(Cut::PairUntil(pair, end)) | Step::Add(Add::Pair(pair, end)) => {
+                elements.pairs.insert(*pair, *end);
+            }
             Step::Cut(Cut::Cell(cell)) => {
                 elements.cells.remove(cell);
             }
@@ -116,9 +119,6 @@ impl Inner {
             }
             Step::Add(Add::Cell(cell, region)) => {
                 elements.cells.insert(*cell, *region);
-            }
-            Step::Add(Add::Pair(pair)) => {
-                elements.pairs.insert(*pair);
             }
             Step::Add(Add::Gate(until)) => self.state.gate = Gate::OpenUntil(*until),
             Step::Destroy(Destroy::Peer(key)) => {
@@ -183,6 +183,7 @@ impl Inner {
             |cell: &crate::desired::Cell| cell.contains(flow.remote, flow.protocol, flow.remote_port);
         let (_, region) = elements.cells.iter().find(|(cell, _)| contains(cell))?;
         let pair = Pair { source: flow.device, region: *region };
-        elements.pairs.contains(&pair).then_some(source.session)
+        let end = elements.pairs.end(&pair).filter(|end| !end.has_come(now));
+        end.map(|_| source.session)
     }
 }

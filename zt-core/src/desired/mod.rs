@@ -1,8 +1,13 @@
 //! What is to be installed at a gateway, and what a device needs to reach it.
 
+mod pairs;
+mod reach;
+mod roster;
+mod seats;
+mod wire;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +16,15 @@ use crate::key::PublicKey;
 use crate::net::{AddressRange, PortRange, Prefix, Protocol};
 use crate::time::Timestamp;
 
+pub use pairs::Pairs;
+pub use reach::{PairEnd, Reach};
+pub use roster::{Holder, Roster, Seat};
+
 /// Everything that a gateway is to have installed, and nothing else.
 ///
 /// A packet is let through only if five elements agree: the lease runs, its sender's [`Peer`] holds the inner source
-/// address, the [`Source`] of that address has not ended, its destination lies in a [`Cell`], and a [`Pair`] joins the
-/// source to that cell's region. Each element taken away lets less through, and each added no more than this state
+/// address, the [`Source`] of that address has not ended, its destination lies in a [`Cell`], and a [`Pair`] that has
+/// not ended joins the source to that cell's region. Each element taken away lets less through, and each added no more than this state
 /// allows: that is why any order of removals before any order of additions is safe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredState {
@@ -23,24 +32,33 @@ pub struct DesiredState {
     pub gateway: GatewayId,
     /// How often it has changed.
     pub generation: Generation,
-    /// The elements; gateways of one group share them.
-    pub elements: Arc<Elements>,
+    /// Which sessions it admits, and where to; gateways of one group share it. It says the same as
+    /// [`elements`](Self::elements), in a form that costs little to keep and to change.
+    pub roster: Roster,
+}
+
+impl DesiredState {
+    /// The elements one by one. Costs time and space in proportion to their number.
+    #[must_use]
+    pub fn elements(&self) -> Elements {
+        self.roster.elements()
+    }
 }
 
 /// The elements that decide about packets.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Elements {
     /// Cryptokey routing: which source addresses each peer may use. Prefixes are disjoint over all peers.
-    #[serde(with = "pairs")]
+    #[serde(with = "entries")]
     pub peers: BTreeMap<PublicKey, Peer>,
     /// Whose the source addresses are, and until when.
-    #[serde(with = "pairs")]
+    #[serde(with = "entries")]
     pub sources: BTreeMap<IpAddr, Source>,
     /// The cut of the address space into regions. Cells are disjoint.
-    #[serde(with = "pairs")]
+    #[serde(with = "entries")]
     pub cells: BTreeMap<Cell, RegionId>,
-    /// Which source may reach which region.
-    pub pairs: BTreeSet<Pair>,
+    /// Which source may reach which region, and until when.
+    pub pairs: Pairs,
 }
 
 /// A WireGuard peer of a gateway.
@@ -109,8 +127,8 @@ pub struct GatewayRoute {
     pub allowed_ips: BTreeSet<Prefix>,
 }
 
-/// Maps whose keys are no texts, as lists of pairs.
-mod pairs {
+/// Maps whose keys are no texts, as lists of entries.
+mod entries {
     use std::collections::BTreeMap;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
