@@ -75,6 +75,19 @@ impl Threshold {
         };
         from.as_millis().checked_add(millis).map(Timestamp::from_millis)
     }
+
+    /// Whether the comparison reads as it does after it turned.
+    pub(crate) fn has_turned(&self, facts: &SessionFacts<'_>) -> bool {
+        match (self.turns_at(facts), self) {
+            (Some(at), _) => at <= facts.now,
+            // The age of an unknown fact stands still.
+            (None, Self::Age(_, millis)) => {
+                FactView::AGE_UNKNOWN.as_millis() >= u128::try_from(*millis).unwrap_or(0)
+            }
+            // Before or after all instants that there are.
+            (None, Self::After(_, millis) | Self::At(millis)) => *millis < 0,
+        }
+    }
 }
 
 /// When the fact that policies see was found; `None` if they see an unknown one, whose age stands still.

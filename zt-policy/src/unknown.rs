@@ -28,10 +28,9 @@ use std::collections::BTreeSet;
 
 use cedar_policy::pst::{Clause, Effect, Expr, Template};
 use zt_core::device::FactStatus;
-use zt_core::id::FactName;
 use zt_core::site::Site;
 
-use formula::Formula;
+use formula::{Formula, Subject};
 use reads::Reads;
 use search::{Search, Verdict};
 pub(crate) use worlds::Worlds;
@@ -52,15 +51,13 @@ pub(crate) fn check(policy: &Template, site: &Site, worlds: &mut Worlds) -> BTre
     for clause in clauses {
         reads.add(expr(clause));
     }
+    let facts = site.facts.iter().map(|(name, declaration)| Subject::Fact(name, declaration.kind));
     let mut problems = BTreeSet::new();
-    for (name, declaration) in &site.facts {
-        if !reads.fact(name) {
-            continue;
-        }
+    for subject in facts.chain([Subject::Approval]).filter(|subject| subject.is_read(&reads)) {
         let mut search = Search::new(policy.effect);
-        let mut builder = formula::Builder::new(name, declaration.kind, worlds, &mut search.vars);
+        let mut builder = formula::Builder::new(subject, worlds, &mut search.vars);
         match whole(clauses, &mut builder) {
-            Ok(whole) => problems.extend(problem(policy.effect, name, &whole, search)),
+            Ok(whole) => problems.extend(problem(policy.effect, subject, &whole, search)),
             Err(found) => {
                 problems.insert(found);
             }
@@ -89,7 +86,8 @@ fn whole<'a>(clauses: &'a [Clause], builder: &mut formula::Builder<'a, '_>) -> R
     Ok(whole)
 }
 
-fn problem(effect: Effect, name: &FactName, whole: &Formula, mut search: Search) -> Option<String> {
+fn problem(effect: Effect, subject: Subject<'_>, whole: &Formula, mut search: Search) -> Option<String> {
+    let Subject::Fact(name, _) = subject else { return approval_problem(effect, whole, search) };
     let fact = format!("context.posture.{name}");
     for (before, after) in CHANGES {
         let becomes = format!("when `{fact}` becomes {}", after.as_str());
@@ -114,4 +112,23 @@ fn problem(effect: Effect, name: &FactName, whole: &Formula, mut search: Search)
         });
     }
     None
+}
+
+fn approval_problem(effect: Effect, whole: &Formula, mut search: Search) -> Option<String> {
+    let asked = "`context.approved.contains(resource)`";
+    match (search.compare(whole, FactStatus::Pass, FactStatus::Unknown), effect) {
+        (Verdict::Holds, _) => None,
+        (Verdict::Widens { failed: true }, _) => Some(format!(
+            "arithmetic that can fail, and so deny, no longer does when an approval ends; ask it before {asked}"
+        )),
+        (Verdict::Widens { failed: false }, Effect::Permit) => Some(format!(
+            "when an approval ends, this permit can begin to hold; ask for {asked}, never for its absence"
+        )),
+        (Verdict::Widens { failed: false }, Effect::Forbid) => {
+            Some(format!("when an approval ends, this forbid can lift; write `unless {{ {asked} }}`"))
+        }
+        (Verdict::TooMany, _) => {
+            Some("too many conditions to tell what holds when an approval ends; split the policy".to_owned())
+        }
+    }
 }

@@ -160,9 +160,9 @@ impl Index {
     }
 
     fn note_readers(&mut self, policies: &[Read<'_>]) {
-        let approvals: Vec<usize> = self.approvals.keys().copied().collect();
         for (read, entry) in policies.iter().zip(&self.policies) {
-            let approvals = approvals.iter().filter(|_| entry.reads_approval).copied();
+            let of_classes = self.approvals.iter().filter(|(_, class)| entry.classes.has(**class));
+            let approvals = of_classes.filter(|_| entry.reads_approval).map(|(slot, _)| *slot);
             for slot in entry.slots.iter().chain(approvals) {
                 let Some((_, readers)) = self.slots.get_mut(slot) else { continue };
                 match scope::who(read.policy) {

@@ -185,7 +185,7 @@ impl Walk<'_> {
     fn equality(&mut self, left: &Expr, right: &Expr) -> bool {
         match (left, right) {
             (Expr::Var(Var::Principal), Expr::Literal(Literal::EntityUID(named))) => {
-                self.reads.slots.extend(Person::parse(named.eid.as_str()).map(Slot::Is));
+                self.slot(Slot::Is(Person::parse(named.eid.as_str()).into_iter().collect()));
                 true
             }
             (Expr::Var(Var::Resource), Expr::Literal(Literal::EntityUID(named))) => {
@@ -201,13 +201,13 @@ impl Walk<'_> {
         literals(ancestor, &mut named);
         match of {
             Expr::Var(Var::Principal) => {
-                for named in named {
-                    let (ty, id) = key(named);
-                    self.reads.slots.extend(match ty.as_str() {
-                        "Zt::Group" => GroupId::new(&id).ok().map(Slot::Member),
-                        _ => Person::parse(&id).map(Slot::Is),
-                    });
-                }
+                // A list is asked as a whole; where conditions choose between entities, each is read.
+                let lists = if is_list(ancestor) {
+                    vec![named]
+                } else {
+                    named.into_iter().map(|one| vec![one]).collect()
+                };
+                self.reads.slots.extend(lists.iter().map(|list| membership(list)));
             }
             Expr::Var(Var::Resource) => self.reads.resource.named.extend(named.into_iter().map(key)),
             _ => self.expr(of),
@@ -226,6 +226,24 @@ impl Walk<'_> {
 
     fn slot(&mut self, slot: Slot) {
         self.reads.slots.insert(slot);
+    }
+}
+
+fn is_list(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(_) => true,
+        Expr::Set(elements) => elements.iter().all(|element| matches!(&**element, Expr::Literal(_))),
+        _ => false,
+    }
+}
+
+/// Whether the principal is in, or is, one of these; in Cedar they are of one type.
+fn membership(list: &[&EntityUID]) -> Slot {
+    let ids = || list.iter().map(|named| named.eid.as_str());
+    if list.iter().any(|named| named.ty.to_string() == "Zt::Group") {
+        Slot::Member(ids().filter_map(|id| GroupId::new(id).ok()).collect())
+    } else {
+        Slot::Is(ids().filter_map(Person::parse).collect())
     }
 }
 

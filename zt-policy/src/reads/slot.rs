@@ -1,5 +1,7 @@
 //! One value that policies may read of a session.
 
+use std::collections::BTreeSet;
+
 use zt_core::decide::{FactView, SessionFacts, View};
 use zt_core::device::FactValue;
 use zt_core::id::{FactName, GroupId, ResourceId, WindowId};
@@ -12,10 +14,10 @@ use crate::time::{Instant, Threshold};
 /// A value that policies may read of a session.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Slot {
-    /// `principal in GROUP`, in a condition
-    Member(GroupId),
-    /// `principal == USER`
-    Is(Person),
+    /// `principal in GROUP`, or in one of several, in a condition
+    Member(BTreeSet<GroupId>),
+    /// `principal == USER`, or in a list of people
+    Is(BTreeSet<Person>),
     /// `principal`, in any other way
     Principal,
     /// `principal has ATTRIBUTE`
@@ -54,8 +56,10 @@ impl Slot {
     pub(crate) fn write(&self, facts: &SessionFacts<'_>, view: &mut View) {
         let assurance = &facts.session.assurance;
         match self {
-            Self::Member(group) => flag(view, facts.groups().contains(group.as_str())),
-            Self::Is(person) => flag(view, person.is(&facts.identity.subject)),
+            Self::Member(groups) => {
+                flag(view, groups.iter().any(|group| facts.groups().contains(group.as_str())));
+            }
+            Self::Is(people) => flag(view, people.iter().any(|person| person.is(&facts.identity.subject))),
             Self::Principal => {
                 let subject = &facts.identity.subject;
                 view.push([subject.issuer().as_str().as_bytes(), b"\0", subject.name().as_bytes()]);
@@ -63,10 +67,7 @@ impl Slot {
             Self::HasAttribute(name) => flag(view, facts.attributes().contains_key(name)),
             Self::Attribute(name) => attribute(view, facts.attributes().get(name)),
             Self::Instant(instant) => number(view, instant.of(facts).as_millis()),
-            Self::Turned(threshold) => match threshold.turns_at(facts) {
-                None => view.push([b"-".as_slice()]),
-                Some(at) => flag(view, at <= facts.now),
-            },
+            Self::Turned(threshold) => flag(view, threshold.has_turned(facts)),
             Self::MfaPresent => flag(view, assurance.mfa != Mfa::Absent),
             Self::Acr => view.push([assurance.acr.as_bytes()]),
             Self::Device => view.push([facts.device.id.as_str().as_bytes()]),

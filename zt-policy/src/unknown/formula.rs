@@ -47,10 +47,27 @@ impl Leaf {
     }
 }
 
-/// Makes formulas of expressions, with respect to one fact.
+/// What may go away.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Subject<'w> {
+    /// A fact, of this kind.
+    Fact(&'w FactName, FactKind),
+    /// An approval; before that it counts as a fact that passes, and as an unknown one after it.
+    Approval,
+}
+
+impl Subject<'_> {
+    pub(super) fn is_read(self, reads: &Reads<'_>) -> bool {
+        match self {
+            Self::Fact(name, _) => reads.fact(name),
+            Self::Approval => reads.approval(),
+        }
+    }
+}
+
+/// Makes formulas of expressions, with respect to one thing that may go away.
 pub(super) struct Builder<'a, 'w> {
-    fact: &'w FactName,
-    kind: FactKind,
+    subject: Subject<'w>,
     worlds: &'w mut Worlds,
     vars: &'w mut Vec<Outcomes>,
     /// The tests made already: the same test comes out the same each time.
@@ -58,13 +75,12 @@ pub(super) struct Builder<'a, 'w> {
 }
 
 impl<'a, 'w> Builder<'a, 'w> {
-    pub(super) fn new(
-        fact: &'w FactName,
-        kind: FactKind,
+    pub(super) const fn new(
+        subject: Subject<'w>,
         worlds: &'w mut Worlds,
         vars: &'w mut Vec<Outcomes>,
     ) -> Self {
-        Self { fact, kind, worlds, vars, leaves: Vec::new() }
+        Self { subject, worlds, vars, leaves: Vec::new() }
     }
 
     pub(super) fn formula(&mut self, expr: &'a Expr) -> Result<Formula, String> {
@@ -73,7 +89,7 @@ impl<'a, 'w> Builder<'a, 'w> {
         }
         let mut reads = Reads::default();
         reads.add(expr);
-        if !reads.fact(self.fact) {
+        if !self.subject.is_read(&reads) {
             return self.once(expr, |builder| Ok(builder.foreign(&reads))).map(Formula::Leaf);
         }
         Ok(match expr {
@@ -126,11 +142,15 @@ impl<'a, 'w> Builder<'a, 'w> {
 
     fn test(&mut self, expr: &Expr, reads: &Reads<'_>) -> Result<Leaf, String> {
         let text = expr.to_string();
+        let Subject::Fact(fact, kind) = self.subject else { return approval(expr, &text) };
         if !reads.one_fact() {
             return Err(format!("`{text}` compares a fact with what is not a constant"));
         }
         let (pass, fail) = if reads.only_status() {
-            (self.ask(&text, FactStatus::Pass)?, self.ask(&text, FactStatus::Fail)?)
+            (
+                self.ask(&text, (fact, kind, FactStatus::Pass))?,
+                self.ask(&text, (fact, kind, FactStatus::Fail))?,
+            )
         } else {
             let value = self.var(reads);
             (value, value)
@@ -139,21 +159,38 @@ impl<'a, 'w> Builder<'a, 'w> {
         let (unknown, unsupported) = if reads.source() {
             (self.var(reads), self.var(reads))
         } else {
-            (self.ask(&text, FactStatus::Unknown)?, self.ask(&text, FactStatus::Unsupported)?)
+            (
+                self.ask(&text, (fact, kind, FactStatus::Unknown))?,
+                self.ask(&text, (fact, kind, FactStatus::Unsupported))?,
+            )
         };
         Ok(Leaf { known: (pass, fail), unknown, unsupported })
     }
 
-    fn ask(&mut self, text: &str, status: FactStatus) -> Result<Value, String> {
-        let outcome = self.worlds.ask(text, (self.fact, self.kind), status);
+    fn ask(
+        &mut self,
+        text: &str,
+        (fact, kind, status): (&FactName, FactKind, FactStatus),
+    ) -> Result<Value, String> {
+        let outcome = self.worlds.ask(text, (fact, kind), status);
         outcome.map(Value::Is).ok_or_else(|| {
             let status = status.as_str();
-            format!("`{text}` has no outcome when `context.posture.{}` is {status}", self.fact)
+            format!("`{text}` has no outcome when `context.posture.{fact}` is {status}")
         })
     }
 
     fn var(&mut self, reads: &Reads<'_>) -> Value {
         self.vars.push(reads.outcomes());
         Value::Var(self.vars.len().saturating_sub(1))
+    }
+}
+
+fn approval(expr: &Expr, text: &str) -> Result<Leaf, String> {
+    match expr {
+        Expr::BinaryOp { op: BinaryOp::Contains, .. } => {
+            let known = (Value::Is(true), Value::Is(true));
+            Ok(Leaf { known, unknown: Value::Is(false), unsupported: Value::Is(false) })
+        }
+        _ => Err(format!("`{text}` asks for an approval within something else; write it on its own")),
     }
 }

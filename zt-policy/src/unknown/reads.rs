@@ -13,6 +13,8 @@ use crate::time::attributes;
 pub(super) struct Reads<'a> {
     /// Facts, and which of their attributes.
     facts: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// Whether the resource was approved.
+    approval: bool,
     /// Anything else that is not a constant.
     others: bool,
     /// Whether it can fail, by overflow.
@@ -28,6 +30,7 @@ impl<'a> Reads<'a> {
                     ["posture", fact, attribute, ..] => {
                         self.facts.entry(fact).or_default().insert(attribute);
                     }
+                    ["approved"] => self.approval = true,
                     _ => self.others = true,
                 },
                 (root, _) => self.add(root),
@@ -69,9 +72,14 @@ impl<'a> Reads<'a> {
         self.facts.contains_key(name.as_str())
     }
 
+    /// Whether it is read if the resource was approved.
+    pub(super) const fn approval(&self) -> bool {
+        self.approval
+    }
+
     /// Whether that is one fact, and nothing else.
     pub(super) fn one_fact(&self) -> bool {
-        !self.others && self.facts.len() == 1
+        !self.others && !self.approval && self.facts.len() == 1
     }
 
     /// Whether nothing of facts is read but their status.

@@ -12,6 +12,7 @@ use cedar_policy::{
 use proptest::prelude::*;
 use zt_core::decide::{DenyCause, Effect};
 use zt_core::device::{FactStatus, FactValue};
+use zt_core::event::PolicySource;
 use zt_core::identity::{AttributeValue, Mfa};
 use zt_core::time::Timestamp;
 
@@ -38,6 +39,7 @@ fn condition() -> impl Strategy<Value = String> {
         "resource == Zt::Resource::\"db\"",
         "principal == Zt::User::\"https://idp.example|alice\"",
         "principal.tags.contains(\"a\")",
+        "context.approved.contains(resource)",
         "(principal has risk && principal.risk > 2)",
         "principal.level * 4611686018427387904 > 5",
     ]);
@@ -52,7 +54,7 @@ fn condition() -> impl Strategy<Value = String> {
     })
 }
 
-fn policy() -> impl Strategy<Value = String> {
+pub(crate) fn policy() -> impl Strategy<Value = String> {
     let effect = prop::sample::select(vec!["permit", "permit", "forbid"]);
     let scope = prop::sample::select(vec![
         "principal, action, resource",
@@ -67,7 +69,7 @@ fn policy() -> impl Strategy<Value = String> {
 }
 
 #[derive(Debug, Clone)]
-struct Facts {
+pub(crate) struct Facts {
     groups: BTreeSet<&'static str>,
     office: bool,
     mfa_minutes: Option<i64>,
@@ -77,9 +79,10 @@ struct Facts {
     level: i64,
     risk: Option<i64>,
     tagged: bool,
+    approved: bool,
 }
 
-fn facts() -> impl Strategy<Value = Facts> {
+pub(crate) fn facts() -> impl Strategy<Value = Facts> {
     let status = || {
         let all = vec![FactStatus::Pass, FactStatus::Fail, FactStatus::Unknown, FactStatus::Unsupported];
         prop::sample::select(all)
@@ -88,7 +91,7 @@ fn facts() -> impl Strategy<Value = Facts> {
     let edr = prop::option::of((status(), any::<bool>(), 0..120_i64));
     let patches = prop::option::of((status(), 0..5_i64, 0..120_i64));
     let session = (any::<bool>(), prop::option::of(0..240_i64), any::<bool>());
-    let user = (prop::sample::select(vec![0, 1, 2, -3]), prop::option::of(0..5_i64), any::<bool>());
+    let user = (prop::sample::select(vec![0, 1, 2, -3]), prop::option::of(0..5_i64), any::<[bool; 2]>());
     (groups, session, edr, patches, user).prop_map(|(groups, session, edr, patches, user)| Facts {
         groups: groups.into_iter().collect(),
         office: session.0,
@@ -98,7 +101,8 @@ fn facts() -> impl Strategy<Value = Facts> {
         patches,
         level: user.0,
         risk: user.1,
-        tagged: user.2,
+        tagged: user.2[0],
+        approved: user.2[1],
     })
 }
 
@@ -107,7 +111,7 @@ fn minutes_ago(minutes: i64) -> Timestamp {
 }
 
 impl Facts {
-    fn put_into(&self, world: &mut World) {
+    pub(crate) fn put_into(&self, world: &mut World) {
         for group in &self.groups {
             world.join(group);
         }
@@ -124,8 +128,28 @@ impl Facts {
         }
         let tags = self.tagged.then(|| "a".to_owned()).into_iter().collect();
         world.set("level", AttributeValue::Long(self.level)).set("tags", AttributeValue::Strings(tags));
+        if self.approved {
+            world.approve("db");
+        }
         if let Some(risk) = self.risk {
             world.set("risk", AttributeValue::Long(risk));
+        }
+    }
+
+    /// The same, with what is marked taken from `other`.
+    pub(crate) fn mixed_with(&self, other: &Self, marked: &[bool]) -> Self {
+        let from = |place: usize| if marked[place] { other } else { self };
+        Self {
+            groups: from(0).groups.clone(),
+            office: from(1).office,
+            mfa_minutes: from(2).mfa_minutes,
+            strong: from(3).strong,
+            edr: from(4).edr,
+            patches: from(5).patches,
+            level: from(6).level,
+            risk: from(7).risk,
+            tagged: from(8).tagged,
+            approved: from(9).approved,
         }
     }
 
@@ -135,13 +159,14 @@ impl Facts {
 
     /// A fact as policies see it, in Cedar's syntax.
     fn fact(fact: Option<(FactStatus, String, i64)>, (zero, max_age): (&str, i64)) -> String {
+        let why = if fact.is_some() { "stale" } else { "never reported" };
         let known = fact.filter(|(_, _, ago)| *ago < max_age);
         let (status, value, source, age) = match known {
             Some((status @ (FactStatus::Pass | FactStatus::Fail), value, ago)) => {
                 (status.as_str(), value, "test", format!("{ago}m"))
             }
             Some((status, _, _)) => (status.as_str(), zero.to_owned(), "test", "36500d".to_owned()),
-            None => ("unknown", zero.to_owned(), "none", "36500d".to_owned()),
+            None => ("unknown", zero.to_owned(), why, "36500d".to_owned()),
         };
         format!(
             "{{status: \"{status}\", value: {value}, source: \"{source}\", tier: 0, age: duration(\"{age}\")}}"
@@ -169,13 +194,14 @@ impl Facts {
             ),
             ("device", "{id: \"laptop\"}".to_owned()),
             ("windows", if self.office { "[\"office\"]".to_owned() } else { "[]".to_owned() }),
+            ("approved", if self.approved { "[Zt::Resource::\"db\"]".to_owned() } else { "[]".to_owned() }),
             ("posture", format!("{{edr: {edr}, patches: {patches}}}")),
         ];
         let pairs = pairs.map(|(name, text)| (name.to_owned(), expression(&text)));
         Context::from_pairs(pairs).expect("a context")
     }
 
-    fn entities(&self) -> Entities {
+    pub(crate) fn entities(&self) -> Entities {
         let mut attributes = vec![
             ("level".to_owned(), expression(&self.level.to_string())),
             ("tags".to_owned(), expression(if self.tagged { "[\"a\"]" } else { "[]" })),
@@ -205,6 +231,21 @@ fn uid(of: &str, id: &str) -> EntityUid {
     EntityUid::from_str(&format!("Zt::{of}::\"{id}\"")).expect("an entity")
 }
 
+/// These policies, for people with a level and tags.
+pub(crate) fn source(texts: &[&str]) -> PolicySource {
+    let mut source = numbered(texts);
+    let types = "namespace Site { type UserAttributes = { level: Long, risk?: Long, tags: Set<String> }; }";
+    source.schema.insert("s".to_owned(), types.to_owned());
+    source
+}
+
+/// What Cedar is asked about a resource.
+pub(crate) fn request(facts: &Facts, resource: &str) -> Request {
+    let alice = uid("User", "https://idp.example|alice");
+    let connect = uid("Action", "connect");
+    Request::new(alice, connect, uid("Resource", resource), facts.context(), None).expect("a request")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
@@ -213,13 +254,6 @@ proptest! {
         texts in prop::collection::vec(policy(), 1..5),
         facts in facts(),
     ) {
-        let source = |texts: &[&str]| {
-            let mut source = numbered(texts);
-            let types =
-                "namespace Site { type UserAttributes = { level: Long, risk?: Long, tags: Set<String> }; }";
-            source.schema.insert("s".to_owned(), types.to_owned());
-            source
-        };
         // Arithmetic in a forbid, what an unknown fact would widen, and what can never hold are refused.
         let texts = that_load(&texts, source);
         prop_assume!(!texts.is_empty());
@@ -229,14 +263,7 @@ proptest! {
         let set = PolicySet::from_str(&texts.concat()).expect("policies");
         let name = |id: &PolicyId| id.to_string().replace("policy", "p");
         for resource in ["wiki", "db"] {
-            let request = Request::new(
-                uid("User", "https://idp.example|alice"),
-                uid("Action", "connect"),
-                uid("Resource", resource),
-                facts.context(),
-                None,
-            );
-            let plain = Authorizer::new().is_authorized(&request.expect("a request"), &set, &facts.entities());
+            let plain = Authorizer::new().is_authorized(&request(&facts, resource), &set, &facts.entities());
             let held: BTreeSet<_> = plain.diagnostics().reason().map(name).collect();
             let failed = plain.diagnostics().errors().count();
             let expected = match (failed, plain.decision()) {

@@ -11,6 +11,7 @@
 mod determinism;
 mod differential;
 mod fail_open;
+mod incremental;
 mod invariants;
 mod load_errors;
 mod never_widens;

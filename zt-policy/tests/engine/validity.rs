@@ -168,11 +168,7 @@ fn each_comparison_turns_at_its_very_millisecond() {
         assert_eq!(world.effect("wiki") == Effect::Allow, before, "{condition}");
         world.now = at(turns);
         let answer = world.ask("wiki");
-        assert_eq!(
-            (answer.effect == Effect::Allow, answer.valid),
-            (!before, later),
-            "{condition}"
-        );
+        assert_eq!((answer.effect == Effect::Allow, answer.valid), (!before, later), "{condition}");
     }
 }
 

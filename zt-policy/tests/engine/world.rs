@@ -50,6 +50,7 @@ id = "db"
 gateways = "main"
 addresses = ["10.100.0.1/32"]
 services = ["tcp/1"]
+approval = { by = ["staff"], count = 1, for = "1h" }
 [[resource]]
 id = "wiki"
 gateways = "main"
@@ -162,6 +163,11 @@ impl World {
 
     pub(crate) fn open(&mut self, window: &str) -> &mut Self {
         self.windows.insert(WindowId::new(window).expect("a window"));
+        self
+    }
+
+    pub(crate) fn approve(&mut self, resource: &str) -> &mut Self {
+        self.approved.insert(ResourceId::new(resource).expect("a resource"));
         self
     }
 
