@@ -131,7 +131,8 @@ pub use caps::{MAX_BUNDLE_BYTES, MAX_DEPTH, MAX_POLICIES, MAX_POLICY_BYTES, MAX_
 pub use engine::PolicyEngine;
 pub use evaluator::{
     Answer, CompileError, ConvertError, Engine, Evaluator, MAX_LEVELS, MAX_LOWERED_STEPS, MAX_VALUE_DEPTH,
-    PrepareError, Prepared, Store, StoreError, Unlowered,
+    PrepareError, Prepared, Store, StoreError, Unlowered, read_entities, read_policies, read_schema,
+    read_uid,
 };
 pub use person::user_id;
 pub use schema::schema_text;

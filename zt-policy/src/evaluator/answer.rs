@@ -59,7 +59,8 @@ impl Answer {
         &self.errors
     }
 
-    /// Whether Cedar's own evaluator had no part: all policies whose scopes hold are lowered.
+    /// Whether all policies whose scopes hold are lowered, so that [`Engine::Lowered`](crate::Engine::Lowered) does
+    /// without Cedar.
     #[must_use]
     pub const fn is_lowered(&self) -> bool {
         self.lowered

@@ -62,6 +62,10 @@ pub(crate) enum Conditions {
 }
 
 impl Compiled {
+    pub(crate) fn policy(&self, index: u32) -> Option<&CompiledPolicy> {
+        self.policies.get(usize::try_from(index).ok()?)
+    }
+
     /// To be called on a deep stack.
     pub(crate) fn new(set: PolicySet) -> Result<Self, CompileError> {
         let mut symbols = Symbols::default();

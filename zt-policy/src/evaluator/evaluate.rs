@@ -40,6 +40,7 @@ impl Prepared<'_> {
         answer.errors.clear();
         answer.permits.clear();
         self.search(answer);
+        answer.lowered = answer.search.found.iter().all(|index| self.is_lowered(*index));
         match engine {
             Engine::Lowered => self.run(answer),
             Engine::Indexed => self.ask(answer),
@@ -59,25 +60,22 @@ impl Prepared<'_> {
         self.store.compiled.index.search(subjects, &mut answer.search);
     }
 
+    fn is_lowered(&self, index: u32) -> bool {
+        let policy = self.store.compiled.policy(index);
+        policy.is_some_and(|policy| matches!(policy.conditions, Conditions::Lowered(_)))
+    }
+
     fn type_name(&self, uid: Uid) -> TextId {
         self.facts.symbols().parts(uid).map_or(TextId(u32::MAX), |(type_name, _)| type_name)
     }
 
     fn run(&self, answer: &mut Answer) {
-        let Answer { search, scratch, reason, errors, permits, lowered, decision } = answer;
-        *lowered = true;
+        let Answer { search, scratch, reason, errors, permits, decision, .. } = answer;
         for index in &search.found {
-            let Some(policy) =
-                usize::try_from(*index).ok().and_then(|at| self.store.compiled.policies.get(at))
-            else {
-                continue;
-            };
+            let Some(policy) = self.store.compiled.policy(*index) else { continue };
             let outcome = match &policy.conditions {
                 Conditions::Lowered(program) => program.run(&self.facts, self.facts.resource, scratch),
-                Conditions::Cedar(alone, _) => {
-                    *lowered = false;
-                    outcome(&stack::deep(|| self.authorize(alone)))
-                }
+                Conditions::Cedar(alone, _) => outcome(&stack::deep(|| self.authorize(alone))),
             };
             let index = PolicyIndex(*index);
             match (outcome, policy.effect) {
@@ -96,8 +94,7 @@ impl Prepared<'_> {
 
     fn ask(&self, answer: &mut Answer) {
         let compiled = &self.store.compiled;
-        let policy = |index: &u32| compiled.policies.get(usize::try_from(*index).ok()?);
-        let found = answer.search.found.iter().filter_map(policy);
+        let found = answer.search.found.iter().filter_map(|index| compiled.policy(*index));
         match subset(&compiled.set, found.filter_map(|policy| compiled.set.policy(&policy.id))) {
             Ok(set) => self.read(&self.cedar(&set), answer),
             // Each of them was in a set already; if that could fail, all of them would have.
@@ -106,7 +103,6 @@ impl Prepared<'_> {
                 answer.errors.extend(answer.search.found.iter().copied().map(PolicyIndex));
             }
         }
-        answer.lowered = false;
     }
 
     fn cedar(&self, policies: &PolicySet) -> Response {
@@ -119,7 +115,6 @@ impl Prepared<'_> {
 
     fn read(&self, response: &Response, answer: &mut Answer) {
         answer.decision = response.decision();
-        answer.lowered = false;
         let reason: BTreeSet<_> = response.diagnostics().reason().collect();
         let errors: BTreeSet<_> = response.diagnostics().errors().map(failed).collect();
         for (index, policy) in (0..).map(PolicyIndex).zip(&self.store.compiled.policies) {

@@ -39,6 +39,7 @@ mod graph;
 mod index;
 mod lower;
 mod program;
+mod read;
 mod run;
 mod scope;
 mod stack;
@@ -52,6 +53,7 @@ pub use compiled::{CompileError, MAX_LOWERED_STEPS};
 pub use evaluate::Engine;
 pub use graph::StoreError;
 pub use lower::{MAX_LEVELS, Unlowered};
+pub use read::{read_entities, read_policies, read_schema, read_uid};
 pub use store::{PrepareError, Prepared, Store};
 pub use value::{ConvertError, MAX_VALUE_DEPTH};
 
@@ -129,8 +131,7 @@ impl Evaluator {
     /// The id of a policy in an [`Answer`] of this evaluator.
     #[must_use]
     pub fn id(&self, policy: PolicyIndex) -> Option<&PolicyId> {
-        let policy = self.0.policies.get(usize::try_from(policy.0).ok()?)?;
-        Some(&policy.id)
+        self.0.policy(policy.0).map(|policy| &policy.id)
     }
 
     /// The policies that are left to Cedar, with the reasons.

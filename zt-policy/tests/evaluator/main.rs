@@ -12,4 +12,6 @@
 
 mod compare;
 mod differential;
+mod edges;
+mod faults;
 mod generate;
