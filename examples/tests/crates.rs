@@ -13,13 +13,14 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The crates of the workspace, each with those it may depend on: dependencies point one way, never to a sibling.
-const MAY_USE: [(&str, &[&str]); 6] = [
+const MAY_USE: [(&str, &[&str]); 7] = [
     ("zt-core", &[]),
     ("zt-policy", &["zt-core"]),
     ("zt-posture", &["zt-core"]),
     ("zt-backend-userspace", &["zt-core"]),
     ("zt-examples", &["zt-core", "zt-policy", "zt-posture", "zt-backend-userspace"]),
     ("zt-fuzz", &["zt-core", "zt-policy", "zt-posture", "zt-backend-userspace"]),
+    ("zt-benches", &["zt-core", "zt-policy"]),
 ];
 
 /// Parts of names of crates that zt-core has nothing to do with.

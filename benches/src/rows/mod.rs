@@ -1,0 +1,8 @@
+//! The rows of the report, by what they measure.
+
+pub mod changes;
+pub mod decision;
+pub mod edit;
+pub mod load;
+pub mod noop;
+pub mod reevaluation;
