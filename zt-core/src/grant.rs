@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::compile::TooManyCells;
-use crate::decide::{Effect, PolicyError, PolicyIndex, PolicyVersion, Validity};
+use crate::decide::{Effect, PolicyError, PolicyIndex, PolicyVersion, Remedy, Validity};
 use crate::id::{DeviceId, GatewayId, Generation, ResourceId, Seq, SessionId};
 use crate::identity::Subject;
 use crate::key::PublicKey;
@@ -32,6 +32,8 @@ pub struct Explanation {
     pub effect: Effect,
     /// The policies that led to the answer, by their place in the version.
     pub because: Vec<PolicyIndex>,
+    /// What would turn a denial into an allow; see [`Decide::remedies`](crate::decide::Decide::remedies).
+    pub remedies: Vec<Remedy>,
     /// How long the answer holds if no fact changes.
     pub valid: Validity,
     /// The policies in force.

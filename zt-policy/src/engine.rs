@@ -1,8 +1,8 @@
 //! The engine: what is in force, and how it is replaced.
 
 use zt_core::decide::{
-    ClassId, Decide, DecisionSink, PolicyError, PolicyIndex, PolicyVersion, ResourceClasses, SessionFacts,
-    Validity, View,
+    ClassId, Decide, DecisionSink, PolicyError, PolicyIndex, PolicyVersion, Remedy, ResourceClasses,
+    SessionFacts, Validity, View,
 };
 use zt_core::event::PolicySource;
 use zt_core::site::Site;
@@ -81,6 +81,10 @@ impl Decide for PolicyEngine {
             None => evaluate::deny(classes, Validity::Unlimited, sink),
             Some(loaded) => evaluate::decide(loaded, facts, classes, sink),
         }
+    }
+
+    fn remedies(&self, _: &SessionFacts<'_>, _: ClassId) -> Vec<Remedy> {
+        Vec::new()
     }
 
     fn policy_name(&self, policy: PolicyIndex) -> &str {

@@ -157,14 +157,15 @@ impl<D: Decide> Controller<D> {
     }
 
     /// Why a live session may reach a resource at this instant, or may not; `None` if there is no such session or
-    /// resource, or no policy was loaded. Asks the engine once.
+    /// resource, or no policy was loaded. Asks the engine once, and once more for the remedies.
     #[must_use]
     pub fn explain(&self, session: SessionId, resource: &ResourceId) -> Option<Explanation> {
         let facts = self.state.facts(self.state.sessions.find(&session)?)?;
         let class = self.decide.classes().class_of(facts.site.resource_index(resource)?)?;
         let mut asked = Asked { version: self.policy_version()?, answer: None };
         self.decide.decide(&facts, &[class], &mut asked);
-        asked.answer
+        let remedies = self.decide.remedies(&facts, class);
+        asked.answer.map(|answer| Explanation { remedies, ..answer })
     }
 
     /// An enrolled device.
@@ -183,7 +184,8 @@ struct Asked {
 impl DecisionSink for Asked {
     fn decided(&mut self, _: ClassId, decision: Decision<'_>) {
         let Decision { effect, because, valid } = decision;
-        self.answer = Some(Explanation { effect, because: because.to_vec(), valid, version: self.version });
+        let (because, remedies) = (because.to_vec(), Vec::new());
+        self.answer = Some(Explanation { effect, because, remedies, valid, version: self.version });
     }
 }
 

@@ -1,6 +1,7 @@
 //! The seam between the fold and a policy engine.
 
 mod facts;
+mod remedy;
 mod view;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use crate::site::{ResourceIndex, Site};
 use crate::time::Timestamp;
 
 pub use facts::{FactView, SessionFacts};
+pub use remedy::{Comparison, FactTest, MAX_REMEDIES, Need, Remedy};
 pub use view::View;
 
 /// A policy engine: set-valued, synchronous, and without facts of its own.
@@ -52,6 +54,14 @@ pub trait Decide {
     ///
     /// Calls `sink` once for each class. Nothing is returned: what cannot be decided is denied.
     fn decide(&self, facts: &SessionFacts<'_>, classes: &[ClassId], sink: &mut dyn DecisionSink);
+
+    /// What would turn the denial of a class into an allow, each on its own: at most [`MAX_REMEDIES`], those with the
+    /// fewest needs first, then in the order of their needs.
+    ///
+    /// None for what is allowed or cannot be decided, or where nothing would help that the person can see to: nobody
+    /// joins a group so as to be let in. Each is decided upon before it is told, so that it works. That there is none is
+    /// no proof that nothing helps. It is for explanations and takes far longer than a decision.
+    fn remedies(&self, facts: &SessionFacts<'_>, class: ClassId) -> Vec<Remedy>;
 
     /// The name of a policy of the version in force, from its `@id`.
     fn policy_name(&self, policy: PolicyIndex) -> &str;

@@ -105,7 +105,7 @@ impl FactStatus {
 }
 
 /// The value of a fact.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum FactValue {
     /// True or false.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::decide::{
     ClassId, Decide, Decision, DecisionSink, DenyCause, Effect, PolicyError, PolicyIndex, PolicyVersion,
-    ResourceClasses, SessionFacts, Validity, View,
+    Remedy, ResourceClasses, SessionFacts, Validity, View,
 };
 use crate::event::PolicySource;
 use crate::site::{ResourceIndex, Site};
@@ -83,6 +83,10 @@ impl Decide for TableEngine {
                 if because.is_empty() { Effect::Deny(DenyCause::NotPermitted) } else { Effect::Allow };
             sink.decided(*class, Decision { effect, because: &because, valid: Validity::Unlimited });
         }
+    }
+
+    fn remedies(&self, _: &SessionFacts<'_>, _: ClassId) -> Vec<Remedy> {
+        Vec::new()
     }
 
     fn policy_name(&self, policy: PolicyIndex) -> &str {
