@@ -7,7 +7,7 @@ use zt_core::backend::Backend as _;
 use zt_core::controller::Controller;
 use zt_core::event::{Entry, Event};
 use zt_core::grant::Outcome;
-use zt_core::id::{GatewayId, Generation, SessionId};
+use zt_core::id::{GatewayId, Generation, RequestId, SessionId};
 use zt_core::plan::{Add, Plan, Step, plan};
 use zt_core::testing::{Act, FakeBackend, Reference, Script, TableEngine, Verdict};
 use zt_core::time::Timestamp;
@@ -94,6 +94,10 @@ impl World {
 
     /// Folds an event in, and lets the script know of the session that it may start.
     fn event(&mut self, event: Event, script: &mut Script<'_>) {
+        let request = RequestId(self.controller.next_seq().0);
+        if matches!(event, Event::AccessRequested(_)) {
+            script.note_request(request);
+        }
         let started = self.handle(event).and_then(|id| self.controller.session(id));
         if let Some(session) = started
             && let Some(device) = self.controller.device(&session.device)
@@ -116,7 +120,7 @@ impl World {
         let entry = Entry { seq: self.controller.next_seq(), at: self.now, event };
         let outcome = self.controller.handle(&entry);
         if outcome.refusal.is_none() {
-            self.reference.accept(&entry.event, outcome.started, entry.at);
+            self.reference.accept(&entry.event, &outcome);
         }
         let started = outcome.started;
         if let Some(session) = started.and_then(|id| self.controller.session(id))

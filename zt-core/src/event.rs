@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::AccessRequest;
 use crate::device::{KeyBinding, PostureFact};
-use crate::id::{DeviceId, GatewayId, Seq, SessionId};
+use crate::id::{DeviceId, GatewayId, RequestId, Seq, SessionId};
 use crate::identity::{Assurance, AttributeValue, Subject};
 use crate::key::PublicKey;
+use crate::lock::{Lock, LockTarget};
 use crate::time::Timestamp;
 
 /// An event with its place in the log and the instant at which it was accepted.
@@ -91,6 +93,32 @@ pub enum Event {
     KeyRevoked {
         /// The key.
         public_key: PublicKey,
+    },
+    /// Somebody asks to reach a resource for a while. The request is named by the place of the event in the log.
+    AccessRequested(AccessRequest),
+    /// Somebody approves a request.
+    AccessApproved {
+        /// The request.
+        request: RequestId,
+        /// Who approves: in one of the groups that the site declares for the resource, and not who asks.
+        approver: Subject,
+    },
+    /// A request was declined, withdrawn or taken back; what it gave ends at once.
+    AccessEnded {
+        /// The request.
+        request: RequestId,
+    },
+    /// A lock was set, or took the place of the one that was.
+    Locked {
+        /// What it shuts.
+        target: LockTarget,
+        /// Why, and for how long.
+        lock: Lock,
+    },
+    /// A lock was lifted.
+    Unlocked {
+        /// What it shut.
+        target: LockTarget,
     },
     /// A deadline has come.
     Tick,

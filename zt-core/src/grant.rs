@@ -1,13 +1,16 @@
 //! Grants, and what the fold says about them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::access::{MAX_REASON_BYTES, MAX_REQUESTS};
 use crate::compile::TooManyCells;
-use crate::decide::{Effect, PolicyError, PolicyIndex, PolicyVersion, Remedy, Validity};
-use crate::id::{DeviceId, GatewayId, Generation, ResourceId, Seq, SessionId};
+use crate::decide::{DenyCause, Effect, PolicyError, PolicyIndex, PolicyVersion, Remedy, Validity};
+use crate::id::{DeviceId, GatewayId, Generation, RequestId, ResourceId, Seq, SessionId};
 use crate::identity::Subject;
 use crate::key::PublicKey;
+use crate::lock::{Lock, LockEnd, LockTarget, MAX_LOCKS};
+use crate::net::Service;
 use crate::session::EndReason;
 use crate::site::SiteError;
 use crate::time::Timestamp;
@@ -23,6 +26,24 @@ pub struct Grant {
     pub version: PolicyVersion,
     /// The permits that gave it, by their place in that version.
     pub because: Arc<[PolicyIndex]>,
+    /// How much of the resource it gives, and for how long.
+    pub scope: GrantScope,
+}
+
+/// How much of a resource a grant gives, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrantScope {
+    /// All of it, as long as the session.
+    Whole,
+    /// What an approved request asked for.
+    Requested {
+        /// The request.
+        request: RequestId,
+        /// The services.
+        services: BTreeSet<Service>,
+        /// When it ends, at the gateways too.
+        ends_at: Timestamp,
+    },
 }
 
 /// Why a session may reach a resource at this instant, or may not.
@@ -38,6 +59,19 @@ pub struct Explanation {
     pub valid: Validity,
     /// The policies in force.
     pub version: PolicyVersion,
+    /// The lock that denies, whatever policies say.
+    pub lock: Option<(LockTarget, Lock)>,
+}
+
+impl Explanation {
+    pub(crate) fn locked(version: PolicyVersion, (target, lock): (LockTarget, Lock)) -> Self {
+        let valid = match lock.end {
+            LockEnd::WhenLifted => Validity::Unlimited,
+            LockEnd::At(at) => Validity::Until(at),
+        };
+        let effect = Effect::Deny(DenyCause::Locked);
+        Self { effect, because: Vec::new(), remedies: Vec::new(), valid, version, lock: Some((target, lock)) }
+    }
 }
 
 /// What became of an entry.
@@ -62,7 +96,7 @@ pub struct Outcome {
     pub gateways: BTreeMap<GatewayId, Generation>,
     /// How many group claims of an observed identity no declared group names.
     pub ignored_claims: usize,
-    /// How many decisions were made, each for one class of sessions and one class of resources.
+    /// How many (session, class) decisions were made.
     pub decisions: u64,
 }
 
@@ -133,6 +167,41 @@ pub enum Refusal {
     /// The login is older than the last revocation of the person's sessions.
     #[error("a login of {0}, from before the person's sessions were revoked")]
     LoginRevoked(Timestamp),
+    /// The reason of a request or a lock is empty, too long or has control characters.
+    #[error("a reason that is empty, has more than {MAX_REASON_BYTES} bytes or control characters")]
+    Reason,
+    /// A lock or a request would be over before it began, or the request would last longer than the site allows.
+    #[error("an end at {0} is past, or too far")]
+    Over(Timestamp),
+    /// There are [`MAX_LOCKS`].
+    #[error("{MAX_LOCKS} locks are in force, which is the most")]
+    TooManyLocks,
+    /// There is no such lock.
+    #[error("no lock on {0} is in force")]
+    NotLocked(LockTarget),
+    /// The site declares no such resource, or nobody who could approve a request for it.
+    #[error("no requests can be made for `{0}`")]
+    NotRequestable(ResourceId),
+    /// The resource does not have the service.
+    #[error("`{resource}` has no service `{service}` of just these ports")]
+    NoSuchService {
+        /// The resource.
+        resource: ResourceId,
+        /// The service.
+        service: Service,
+    },
+    /// A request names no service.
+    #[error("a request for no service of `{0}`")]
+    NoServices(ResourceId),
+    /// The person has an open request for the resource, or [`MAX_REQUESTS`] in all.
+    #[error("a request for `{0}` is open, or {MAX_REQUESTS} others are")]
+    AlreadyRequested(ResourceId),
+    /// There is no such request, or it has ended.
+    #[error("no request {0} is open")]
+    UnknownRequest(RequestId),
+    /// The person is not among those who may approve the request.
+    #[error("{0:?} may not approve this request")]
+    NotAnApprover(Subject),
     /// A report names a fact twice, or exceeds [`MAX_REPORT_FACTS`](crate::device::MAX_REPORT_FACTS) or
     /// [`MAX_FACT_BYTES`](crate::device::MAX_FACT_BYTES).
     #[error("a report on device `{0}` that names a fact twice, has too many facts or too long ones")]

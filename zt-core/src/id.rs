@@ -144,6 +144,8 @@ number! {
     Seq(u64);
     /// A session, named by the place in the log at which it started.
     SessionId(u64);
+    /// A request for access, named by the place in the log at which it was made.
+    RequestId(u64);
     /// How often the desired state of one gateway has changed.
     Generation(u64);
     /// A set of cells of the address space that the same resources cover; never used again for another set.

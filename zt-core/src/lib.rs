@@ -73,6 +73,7 @@
 //!
 //! `testing`: a fake backend, a naive reference, and scripts made from bytes, for the tests of backends and embedders.
 
+pub mod access;
 pub mod backend;
 pub mod compile;
 pub mod control;
@@ -87,6 +88,7 @@ pub mod id;
 pub mod identity;
 pub mod key;
 pub mod lease;
+pub mod lock;
 pub mod log;
 pub mod net;
 pub mod plan;

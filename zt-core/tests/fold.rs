@@ -15,8 +15,8 @@ use zt_core::backend::Backend;
 use zt_core::controller::Controller;
 use zt_core::desired::Peer;
 use zt_core::event::{Entry, Event};
-use zt_core::grant::Outcome;
-use zt_core::id::{GatewayId, Generation, SessionId};
+use zt_core::grant::{GrantScope, Outcome};
+use zt_core::id::{GatewayId, Generation, RequestId, SessionId};
 use zt_core::key::PublicKey;
 use zt_core::plan::{Add, Gate, ObservedState, Plan, Step, plan};
 use zt_core::testing::{Act, FakeBackend, Reference, Script, TableEngine, Verdict};
@@ -57,7 +57,7 @@ impl World {
         let entry = Entry { seq: self.controller.next_seq(), at: self.now, event };
         let outcome = self.controller.handle(&entry);
         if outcome.refusal.is_none() {
-            self.reference.accept(&entry.event, outcome.started, entry.at);
+            self.reference.accept(&entry.event, &outcome);
         }
         if let Some(session) = outcome.started {
             let device = &self.controller.session(session).unwrap().device;
@@ -156,11 +156,14 @@ fn run(bytes: &[u8]) -> (World, usize, usize) {
     while let Some(act) = script.next_act() {
         match act {
             Act::Event(event) => {
+                let is_request = matches!(event, Event::AccessRequested(_));
                 if let Some(session) = world.handle(event) {
                     let session = world.controller.session(session).unwrap();
                     let addresses = world.controller.device(&session.device).unwrap().addresses;
                     script.note_session(session, addresses);
                 }
+                let made = world.outcomes.last().filter(|outcome| is_request && outcome.refusal.is_none());
+                made.into_iter().for_each(|outcome| script.note_request(RequestId(outcome.seq.0)));
             }
             Act::Pass(until) => {
                 while let Some(deadline) =
@@ -235,17 +238,23 @@ proptest! {
     }
 }
 
-/// The scripts do reach both verdicts often, or the comparison would mean nothing.
+/// The scripts do reach both verdicts often, and locks and approvals that matter, or the comparison would mean nothing.
 #[test]
 fn scripts_reach_both_verdicts() {
     use proptest::strategy::ValueTree as _;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let (mut accepted, mut dropped) = (0, 0);
-    for _ in 0..100 {
+    let (mut accepted, mut dropped, mut narrowed, mut locked) = (0, 0, 0, 0);
+    for _ in 0..150 {
         let bytes = scripts().new_tree(&mut runner).unwrap().current();
-        let (_, yes, no) = run(&bytes);
+        let (world, yes, no) = run(&bytes);
+        let issued = world.outcomes.iter().flat_map(|outcome| &outcome.issued);
+        narrowed += issued.filter(|grant| grant.scope != GrantScope::Whole).count();
+        let events = world.log.iter().zip(&world.outcomes);
+        let locks = events.filter(|(entry, _)| matches!(entry.event, Event::Locked { .. }));
+        locked += locks.filter(|(_, outcome)| !outcome.ended.is_empty()).count();
         accepted += yes;
         dropped += no;
     }
     assert!(accepted > 300 && dropped > 300, "{accepted} accepted, {dropped} dropped");
+    assert!(narrowed > 10 && locked > 10, "{narrowed} grants by approval, {locked} locks that ended grants");
 }

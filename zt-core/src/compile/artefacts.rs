@@ -1,11 +1,13 @@
 //! What a gateway group is to have installed, kept up to date session by session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::desired::{Cell, Holder, PairEnd, Reach, Roster, Seat};
 use crate::id::ResourceId;
+use crate::net::Service;
 use crate::store::{Shared, Slot, hash_of};
+use crate::time::Timestamp;
 
 use super::regions::{Cover, Regions};
 
@@ -36,7 +38,22 @@ impl Artefacts {
     /// All regions of some resources, each to be reached until the end of the session.
     pub(crate) fn reach<'r>(&mut self, resources: impl Iterator<Item = &'r ResourceId>) -> Arc<Reach> {
         let regions = resources.flat_map(|resource| self.regions.of(resource));
-        let reach = Reach::new(regions.map(|region| (*region, PairEnd::WithSource)));
+        let reach = Reach::new(regions.map(|region| (region, PairEnd::WithSource)));
+        self.reaches.keep(Arc::new(reach))
+    }
+
+    /// The regions of `reach`, and those of some services of resources until the given instants.
+    pub(crate) fn reach_beyond(
+        &mut self,
+        reach: Option<&Arc<Reach>>,
+        beyond: &[(&ResourceId, &BTreeSet<Service>, Timestamp)],
+    ) -> Arc<Reach> {
+        let whole = reach.into_iter().flat_map(|reach| reach.iter());
+        let narrow = beyond.iter().flat_map(|(resource, services, ends_at)| {
+            let regions = services.iter().flat_map(|service| self.regions.of_service(resource, *service));
+            regions.map(|region| (*region, PairEnd::At(*ends_at)))
+        });
+        let reach = Reach::new(whole.chain(narrow));
         self.reaches.keep(Arc::new(reach))
     }
 

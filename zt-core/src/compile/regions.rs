@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use crate::desired::Cell;
 use crate::id::{GatewayGroupId, RegionId, ResourceId};
-use crate::net::{AddressRange, PortRange, Prefix, Protocol, number, with_number};
+use crate::net::{AddressRange, PortRange, Prefix, Protocol, Service, number, with_number};
 use crate::site::{Resource, Site};
 
 /// The most cells that the resources of one gateway group may be cut into.
@@ -23,8 +23,22 @@ pub struct TooManyCells {
     pub group: GatewayGroupId,
 }
 
-/// The resources that cover a cell.
-pub(crate) type Cover = BTreeSet<ResourceId>;
+/// The parts of resources that cover a cell.
+pub(crate) type Cover = BTreeSet<Part>;
+
+/// What is granted as one: a resource, or one of its services if requests can be made for it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Part {
+    resource: ResourceId,
+    service: Option<Service>,
+}
+
+impl Part {
+    /// Requests name services, so that each of them has to be a set of whole regions.
+    fn of(resource: &Resource, service: &Service) -> Self {
+        Self { resource: resource.id.clone(), service: resource.approval.as_ref().map(|_| *service) }
+    }
+}
 
 /// Cuts what the resources of a gateway group cover into disjoint cells, each with the resources that cover it.
 ///
@@ -32,7 +46,10 @@ pub(crate) type Cover = BTreeSet<ResourceId>;
 /// elementary address intervals times the services that overlap in them, and to the size of the covers.
 pub(crate) fn cut(site: &Site, group: &GatewayGroupId) -> Result<BTreeMap<Cell, Cover>, TooManyCells> {
     let protected = site.protected();
-    let members: Vec<&Resource> = site.resources().iter().filter(|r| r.gateways == *group).collect();
+    let members = site.resources().iter().filter(|resource| resource.gateways == *group);
+    let parts =
+        |resource: &Resource| resource.services.iter().map(|one| (*one, Part::of(resource, one))).collect();
+    let members: Vec<Member<'_>> = members.map(|resource| (resource, parts(resource))).collect();
     let mut cells = BTreeMap::new();
     for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Echo] {
         for family in [IpAddr::from([0; 4]), IpAddr::from([0; 16])] {
@@ -48,10 +65,13 @@ pub(crate) fn cut(site: &Site, group: &GatewayGroupId) -> Result<BTreeMap<Cell, 
     Ok(cells)
 }
 
+/// A resource with its services, each with the part of the resource that it belongs to.
+type Member<'a> = (&'a Resource, Vec<(Service, Part)>);
+
 /// One protocol in one address family: boxes of addresses and ports.
 struct Plane<'a> {
     family: IpAddr,
-    boxes: Vec<(Prefix, PortRange, &'a ResourceId)>,
+    boxes: Vec<(Prefix, PortRange, &'a Part)>,
     protected: Vec<AddressRange>,
 }
 
@@ -59,13 +79,18 @@ struct Plane<'a> {
 type Ports = Vec<(PortRange, Cover)>;
 
 impl<'a> Plane<'a> {
-    fn new(members: &[&'a Resource], protected: &[AddressRange], protocol: Protocol, family: IpAddr) -> Self {
+    fn new(
+        members: &'a [Member<'a>],
+        protected: &[AddressRange],
+        protocol: Protocol,
+        family: IpAddr,
+    ) -> Self {
         let same_family = |address: IpAddr| address.is_ipv4() == family.is_ipv4();
         let mut boxes = Vec::new();
-        for resource in members {
+        for (resource, parts) in members {
             for prefix in resource.prefixes.iter().filter(|prefix| same_family(prefix.address())) {
-                let services = resource.services.iter().filter(|service| service.protocol == protocol);
-                boxes.extend(services.map(|service| (*prefix, service.ports, &resource.id)));
+                let services = parts.iter().filter(|(service, _)| service.protocol == protocol);
+                boxes.extend(services.map(|(service, part)| (*prefix, service.ports, part)));
             }
         }
         let protected = protected.iter().filter(|range| same_family(range.first)).copied().collect();
@@ -131,7 +156,7 @@ impl<'a> Plane<'a> {
         let protected = self.protected.iter().any(|range| range.contains(address));
         let boxes = open.iter().filter_map(|index| self.boxes.get(*index));
         let boxes = boxes.filter(|(prefix, _, _)| !protected || prefix.is_host());
-        let mut turns: BTreeMap<u32, Vec<(&ResourceId, bool)>> = BTreeMap::new();
+        let mut turns: BTreeMap<u32, Vec<(&Part, bool)>> = BTreeMap::new();
         for (_, ports, resource) in boxes {
             turns.entry(ports.first.into()).or_default().push((*resource, true));
             turns.entry(u32::from(ports.last).saturating_add(1)).or_default().push((*resource, false));
@@ -167,11 +192,11 @@ impl<'a> Plane<'a> {
 
 /// The resources that cover a port, each with how many of its services do.
 #[derive(Default)]
-struct Covering<'a>(BTreeMap<&'a ResourceId, u32>);
+struct Covering<'a>(BTreeMap<&'a Part, u32>);
 
 impl<'a> Covering<'a> {
     /// One service of a resource begins or ends here; whether the resource does.
-    fn turn(&mut self, resource: &'a ResourceId, begins: bool) -> bool {
+    fn turn(&mut self, resource: &'a Part, begins: bool) -> bool {
         let count = self.0.entry(resource).or_default();
         *count = if begins { count.saturating_add(1) } else { count.saturating_sub(1) };
         match *count {
@@ -198,7 +223,7 @@ enum Change {
 pub(crate) struct Regions {
     ids: BTreeMap<Cover, RegionId>,
     last: RegionId,
-    of_resource: BTreeMap<ResourceId, Vec<RegionId>>,
+    of_part: BTreeMap<Part, Vec<RegionId>>,
 }
 
 impl Regions {
@@ -214,10 +239,10 @@ impl Regions {
                 ids.insert(cover.clone(), id);
             }
         }
-        self.of_resource.clear();
+        self.of_part.clear();
         for (cover, id) in &ids {
-            for resource in cover {
-                self.of_resource.entry(resource.clone()).or_default().push(*id);
+            for part in cover {
+                self.of_part.entry(part.clone()).or_default().push(*id);
             }
         }
         let regions =
@@ -227,7 +252,15 @@ impl Regions {
     }
 
     /// The regions that a resource consists of.
-    pub(crate) fn of(&self, resource: &ResourceId) -> &[RegionId] {
-        self.of_resource.get(resource).map_or(&[], Vec::as_slice)
+    pub(crate) fn of(&self, resource: &ResourceId) -> impl Iterator<Item = RegionId> {
+        let first = Part { resource: resource.clone(), service: None };
+        let parts = self.of_part.range(first..).take_while(move |(part, _)| part.resource == *resource);
+        parts.flat_map(|(_, regions)| regions.iter().copied())
+    }
+
+    /// The regions that a service consists of, of a resource for which requests can be made.
+    pub(crate) fn of_service(&self, resource: &ResourceId, service: Service) -> &[RegionId] {
+        let part = Part { resource: resource.clone(), service: Some(service) };
+        self.of_part.get(&part).map_or(&[], Vec::as_slice)
     }
 }

@@ -44,6 +44,11 @@ impl<D: Decide> Controller<D> {
                 state.revoke_key(*public_key, round);
                 Ok(())
             }
+            Event::AccessRequested(request) => state.request_access(request, round),
+            Event::AccessApproved { request, approver } => state.approve_access(*request, approver, round),
+            Event::AccessEnded { request } => state.end_access(*request, EndReason::Revoke, round),
+            Event::Locked { target, lock } => state.lock(target, lock, round),
+            Event::Unlocked { target } => state.unlock(target, round),
             Event::Tick => Ok(()),
         }
     }

@@ -59,6 +59,11 @@ impl Deadlines {
         self.heap.first().copied()
     }
 
+    /// The deadline of a number, if it is set.
+    pub(crate) fn at(&self, number: u32) -> Option<Timestamp> {
+        self.heap.get(self.place(number)?).map(|(at, _)| *at)
+    }
+
     fn place(&self, number: u32) -> Option<usize> {
         let place = self.places.get(usize::try_from(number).ok()?).filter(|place| **place != NOWHERE)?;
         usize::try_from(*place).ok()

@@ -2,15 +2,18 @@
 
 mod addresses;
 mod apply;
+mod approved;
 mod classes;
 mod deadlines;
 mod devices;
 mod groups;
 mod keys;
 mod load;
+mod locks;
 mod people;
 mod query;
 mod redecide;
+mod requests;
 mod round;
 mod rows;
 mod sessions;
@@ -84,6 +87,8 @@ impl<D: Decide> Controller<D> {
                         round.mark(slot, live.session.id, EndReason::Expire);
                     }
                 }
+                Timer::LockEnd(target) => _ = self.state.unlock(&target, round),
+                Timer::RequestEnd(request) => _ = self.state.end_access(request, EndReason::Expire, round),
                 Timer::Window(window) => {
                     self.state.set_window(&window, round.outcome.at);
                     round.mark_all(&self.state, EndReason::Expire);

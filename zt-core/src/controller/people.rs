@@ -89,7 +89,7 @@ impl State {
     }
 
     /// The live sessions of a person, in the order of their start.
-    fn sessions_of(&self, person: Slot) -> Vec<(Slot, crate::id::SessionId)> {
+    pub(super) fn sessions_of(&self, person: Slot) -> Vec<(Slot, crate::id::SessionId)> {
         let first = self.people.get(person).and_then(|person| person.first_session);
         let next = |slot: &Slot| self.sessions.get(*slot).and_then(|live| live.next);
         let slots = std::iter::successors(first, next);

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::decide::{ClassId, Decide, Decision, DecisionSink, PolicyVersion};
+use crate::access::OpenRequest;
+use crate::decide::{ClassId, Decide, Decision, DecisionSink, PolicyVersion, SessionFacts};
 use crate::desired::{DesiredState, DeviceRoutes, GatewayRoute};
 use crate::device::Device;
-use crate::grant::{Explanation, Grant};
-use crate::id::{DeviceId, GatewayGroupId, GatewayId, ResourceId, Seq, SessionId};
+use crate::grant::{Explanation, Grant, GrantScope};
+use crate::id::{DeviceId, GatewayGroupId, GatewayId, RequestId, ResourceId, Seq, SessionId};
 use crate::lease::{Lease, LeaseRefusal, LeaseRequest};
+use crate::lock::{Lock, LockTarget};
 use crate::session::Session;
 use crate::site::Site;
 use crate::time::Timestamp;
@@ -36,6 +38,8 @@ impl<D: Decide> Controller<D> {
                 Timer::SessionEnd(_) => "a session ends",
                 Timer::Decide(_) => "a decision comes to its horizon",
                 Timer::Window(_) => "a window opens or closes",
+                Timer::LockEnd(_) => "a lock ends",
+                Timer::RequestEnd(_) => "a request ends",
             };
             Deadline { at, why }
         })
@@ -147,25 +151,52 @@ impl<D: Decide> Controller<D> {
 
     /// The grants of a session, in the order of the resources' ids; none for a dead session.
     pub fn grants(&self, session: SessionId) -> impl Iterator<Item = Grant> {
-        let row = self.state.sessions.find(&session).and_then(|slot| self.state.row(slot));
-        row.into_iter().flat_map(move |row| {
-            row.granted.iter().map(move |Granted { resource, because, .. }| {
-                let (resource, because) = (resource.clone(), Arc::clone(because));
-                Grant { session, resource, version: row.version, because }
-            })
-        })
+        let slot = self.state.sessions.find(&session);
+        let row = slot.and_then(|slot| self.state.row(slot));
+        let mut grants: Vec<Grant> = Vec::new();
+        if let Some(row) = row {
+            grants.extend(row.granted.iter().map(|Granted { resource, because, .. }| {
+                let (resource, because, scope) = (resource.clone(), Arc::clone(because), GrantScope::Whole);
+                Grant { session, resource, version: row.version, because, scope }
+            }));
+        }
+        if let Some((slot, version)) = slot.zip(self.policy_version()) {
+            grants.extend(self.state.approved_grants(slot, version));
+            grants.sort_by(|one, two| one.resource.cmp(&two.resource));
+        }
+        grants.into_iter()
     }
 
     /// Why a live session may reach a resource at this instant, or may not; `None` if there is no such session or
     /// resource, or no policy was loaded. Asks the engine once, and once more for the remedies.
     #[must_use]
     pub fn explain(&self, session: SessionId, resource: &ResourceId) -> Option<Explanation> {
-        let facts = self.state.facts(self.state.sessions.find(&session)?)?;
+        let slot = self.state.sessions.find(&session)?;
+        let version = self.policy_version()?;
+        let facts = self.state.facts(slot)?;
         let class = self.decide.classes().class_of(facts.site.resource_index(resource)?)?;
-        let mut asked = Asked { version: self.policy_version()?, answer: None };
+        if let Some((target, lock)) =
+            self.state.lock_on(slot).or_else(|| self.state.lock_on_resource(resource))
+        {
+            return Some(Explanation::locked(version, (target.clone(), lock.clone())));
+        }
+        let approved = self.state.requests.approved(&facts.identity.subject, facts.site);
+        let approved = approved.map(|(_, request)| request.resource.clone()).collect();
+        let facts = SessionFacts { approved: &approved, ..facts };
+        let mut asked = Asked { version, answer: None };
         self.decide.decide(&facts, &[class], &mut asked);
         let remedies = self.decide.remedies(&facts, class);
         asked.answer.map(|answer| Explanation { remedies, ..answer })
+    }
+
+    /// The locks in force.
+    pub fn locks(&self) -> impl Iterator<Item = (&LockTarget, &Lock)> {
+        self.state.locks.iter()
+    }
+
+    /// The requests that have not ended, in the order in which they were made.
+    pub fn requests(&self) -> impl Iterator<Item = (RequestId, &OpenRequest)> {
+        self.state.requests.iter()
     }
 
     /// An enrolled device.
@@ -185,7 +216,8 @@ impl DecisionSink for Asked {
     fn decided(&mut self, _: ClassId, decision: Decision<'_>) {
         let Decision { effect, because, valid } = decision;
         let (because, remedies) = (because.to_vec(), Vec::new());
-        self.answer = Some(Explanation { effect, because, remedies, valid, version: self.version });
+        self.answer =
+            Some(Explanation { effect, because, remedies, valid, version: self.version, lock: None });
     }
 }
 

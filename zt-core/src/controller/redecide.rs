@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::decide::{Decide, PolicyVersion, Validity};
-use crate::grant::Grant;
+use crate::grant::{Grant, GrantScope};
 use crate::id::{GatewayGroupId, ResourceId};
 use crate::store::Slot;
 
@@ -31,6 +31,10 @@ impl<D: Decide> Controller<D> {
     fn look_again(&mut self, mark: &Mark, version: PolicyVersion, round: &mut Round) -> Option<()> {
         let slot = mark.slot;
         let live = self.state.sessions.get(slot).filter(|live| live.session.id == mark.session)?;
+        if self.state.lock_on(slot).is_some() {
+            self.state.strip(mark, round);
+            return Some(());
+        }
         let facts = self.state.facts(slot)?;
         let valid = self.decide.view(&facts, &mut self.view);
         let present = live.class.and_then(|class| self.state.classes.get(class));
@@ -49,7 +53,7 @@ impl<D: Decide> Controller<D> {
             };
             self.state.move_session(mark, class, round);
         }
-        Some(())
+        self.follow_approvals(mark, version, round)
     }
 
     /// What sessions with the view at hand are granted. Decides only on what the way from the session's present view
@@ -75,6 +79,7 @@ impl<D: Decide> Controller<D> {
             Answers { site: facts.site, classes: resources, granted: kept.cloned().collect(), count: 0 };
         self.decide.decide(&facts, &self.affected, &mut answers);
         let Answers { mut granted, count, .. } = answers;
+        granted.retain(|granted| self.state.lock_on_resource(&granted.resource).is_none());
         round.outcome.decisions = round.outcome.decisions.saturating_add(count);
         granted.sort_unstable_by_key(|granted| granted.index);
         Some(Arc::new(self.state.compile(granted, version)))
@@ -113,13 +118,33 @@ impl State {
             round.outcome.ended.extend(lost);
             let (session, version) = (mark.session, new.version);
             round.outcome.issued.extend(change.gained.iter().map(|Granted { resource, because, .. }| {
-                Grant { session, resource: resource.clone(), version, because: Arc::clone(because) }
+                let (resource, because, scope) = (resource.clone(), Arc::clone(because), GrantScope::Whole);
+                Grant { session, resource, version, because, scope }
             }));
             self.reseat(mark.slot, old.as_deref(), &new, round.rosters_before.is_some());
         }
         self.classes.enter(class);
         let left = self.sessions.get_mut(mark.slot).and_then(|live| live.class.replace(class));
         left.into_iter().for_each(|left| self.classes.leave(left));
+    }
+
+    /// Takes everything from a session, and leaves it alive.
+    fn strip(&mut self, mark: &Mark, round: &mut Round) {
+        let approved = self.drop_approved(mark.slot);
+        let row = self.row(mark.slot).map(Arc::clone);
+        let granted = row.iter().flat_map(|row| row.granted.iter().map(|granted| granted.resource.clone()));
+        let lost = granted.chain(approved).map(|resource| ((mark.session, resource), mark.reason));
+        round.outcome.ended.extend(lost);
+        for (group, _) in row.iter().flat_map(|row| &row.reaches) {
+            if let Some(artefacts) = self.groups.get_mut(group) {
+                artefacts.unseat(mark.slot);
+            }
+        }
+        self.timers.stop(&Timer::Decide(mark.slot));
+        if let Some(live) = self.sessions.get_mut(mark.slot) {
+            live.holder = None;
+            live.class.take().into_iter().for_each(|class| self.classes.leave(class));
+        }
     }
 
     /// Gives a session the seats of its new row in place of those of the old one; all of them if it lost those.

@@ -21,6 +21,11 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// Whether a resource is granted.
+    pub(super) fn grants(&self, resource: &ResourceId) -> bool {
+        self.granted.binary_search_by(|granted| granted.resource.cmp(resource)).is_ok()
+    }
+
     /// What may be reached behind a gateway group; `None` if nothing there is granted.
     pub(super) fn reach(&self, group: &GatewayGroupId) -> Option<&Arc<Reach>> {
         let place = self.reaches.binary_search_by(|(known, _)| known.cmp(group)).ok()?;

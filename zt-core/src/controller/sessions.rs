@@ -89,8 +89,8 @@ impl State {
     fn add_session(&mut self, session: Session, (person, device): (Slot, Slot), round: &mut Round) {
         let (id, ends_at) = (session.id, session.ends_at);
         let next = self.people.get(person).and_then(|person| person.first_session);
-        let (previous, class, holder) = (None, None, None);
-        let live = LiveSession { session, person, device, next, previous, class, holder };
+        let (previous, class, holder, approved) = (None, None, None, None);
+        let live = LiveSession { session, person, device, next, previous, class, holder, approved };
         let Some(slot) = self.sessions.insert(live) else { return };
         if let Some(next) = next.and_then(|next| self.sessions.get_mut(next)) {
             next.previous = Some(slot);
@@ -126,12 +126,14 @@ impl State {
 
     /// Ends the session at a place with all its grants, if there is one.
     pub(super) fn end_session(&mut self, slot: Slot, reason: EndReason, round: &mut Round) {
+        let approved = self.drop_approved(slot);
         let row = self.row(slot).map(Arc::clone);
         let Some(LiveSession { session, person, device, next, previous, class, .. }) =
             self.sessions.remove(slot)
         else {
             return;
         };
+        round.outcome.ended.extend(approved.into_iter().map(|resource| ((session.id, resource), reason)));
         if let Some(row) = row {
             let ended = row.granted.iter().map(|granted| ((session.id, granted.resource.clone()), reason));
             round.outcome.ended.extend(ended);

@@ -20,9 +20,12 @@ use crate::store::{Keyed, Shared, Slot, Table, hash_of};
 use crate::time::Timestamp;
 
 use super::addresses::Addresses;
+use super::approved::Approved;
 use super::classes::SessionClasses;
 use super::groups::ClaimedGroups;
 use super::keys::Keys;
+use super::locks::Locks;
+use super::requests::Requests;
 use super::round::Round;
 use super::rows::Row;
 use super::timers::Timers;
@@ -47,6 +50,8 @@ pub(super) struct State {
     pub(super) groups: BTreeMap<GatewayGroupId, Artefacts>,
     pub(super) gateways: BTreeMap<GatewayId, GatewayState>,
     pub(super) timers: Timers,
+    pub(super) locks: Locks,
+    pub(super) requests: Requests,
     /// How many rows there ever were.
     pub(super) rows: u64,
     /// By when every lease ends that was given under an earlier site.
@@ -84,6 +89,8 @@ pub(super) struct LiveSession {
     pub(super) class: Option<Slot>,
     /// What gateways see of it, while it has a seat at any.
     pub(super) holder: Option<Arc<Holder>>,
+    /// What it has beyond its class.
+    pub(super) approved: Option<Box<Approved>>,
 }
 
 impl Keyed for Person {
@@ -144,6 +151,8 @@ impl State {
             groups: BTreeMap::new(),
             gateways: BTreeMap::new(),
             timers: Timers::default(),
+            locks: Locks::new(),
+            requests: Requests::default(),
             rows: 0,
             earlier_leases_end: Timestamp::default(),
             issuers: BTreeSet::new(),

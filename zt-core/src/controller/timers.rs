@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::WindowId;
+use crate::decide::Validity;
+use crate::id::{RequestId, WindowId};
+use crate::lock::LockTarget;
 use crate::store::Slot;
 use crate::time::Timestamp;
 
 use super::deadlines::Deadlines;
 
 /// A deadline of the fold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     /// The session at this place is over.
     SessionEnd(Slot),
@@ -17,24 +19,28 @@ pub(super) enum Timer {
     Decide(Slot),
     /// The window opens or closes.
     Window(WindowId),
+    /// The lock ends.
+    LockEnd(LockTarget),
+    /// The request ends.
+    RequestEnd(RequestId),
 }
 
-/// The deadlines of all sessions and windows; of equal ones those of sessions come first.
+/// All deadlines; of equal ones those of sessions come first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Timers {
     sessions: Deadlines,
-    windows: BTreeSet<(Timestamp, WindowId)>,
-    of_window: BTreeMap<WindowId, Timestamp>,
+    others: BTreeSet<(Timestamp, Timer)>,
+    of_other: BTreeMap<Timer, Timestamp>,
 }
 
 impl Timers {
     /// Sets a timer, or moves it.
     pub(super) fn set(&mut self, timer: &Timer, at: Timestamp) {
         match timer {
-            Timer::Window(window) => {
+            Timer::Window(_) | Timer::LockEnd(_) | Timer::RequestEnd(_) => {
                 self.stop(timer);
-                self.windows.insert((at, window.clone()));
-                self.of_window.insert(window.clone(), at);
+                self.others.insert((at, timer.clone()));
+                self.of_other.insert(timer.clone(), at);
             }
             Timer::SessionEnd(slot) | Timer::Decide(slot) => {
                 if let Some(number) = number(*slot, timer) {
@@ -44,12 +50,22 @@ impl Timers {
         }
     }
 
+    /// Has the timer of a session's next decision come no later than the end of `valid`.
+    pub(super) fn advance(&mut self, timer: &Timer, valid: Validity) {
+        if let (Timer::SessionEnd(slot) | Timer::Decide(slot), Validity::Until(at)) = (timer, valid)
+            && let Some(number) = number(*slot, timer)
+            && self.sessions.at(number).is_none_or(|present| at < present)
+        {
+            self.sessions.set(number, at);
+        }
+    }
+
     /// Stops a timer if it runs.
     pub(super) fn stop(&mut self, timer: &Timer) {
         match timer {
-            Timer::Window(window) => {
-                if let Some(at) = self.of_window.remove(window) {
-                    self.windows.remove(&(at, window.clone()));
+            Timer::Window(_) | Timer::LockEnd(_) | Timer::RequestEnd(_) => {
+                if let Some(at) = self.of_other.remove(timer) {
+                    self.others.remove(&(at, timer.clone()));
                 }
             }
             Timer::SessionEnd(slot) | Timer::Decide(slot) => {
@@ -63,9 +79,9 @@ impl Timers {
     /// The earliest deadline, if any timer runs.
     pub(super) fn next(&self) -> Option<(Timestamp, Timer)> {
         let session = self.sessions.next();
-        let window = self.windows.first().filter(|(at, _)| session.is_none_or(|(sooner, _)| *at < sooner));
-        match window {
-            Some((at, window)) => Some((*at, Timer::Window(window.clone()))),
+        let other = self.others.first().filter(|(at, _)| session.is_none_or(|(sooner, _)| *at < sooner));
+        match other {
+            Some((at, timer)) => Some((*at, timer.clone())),
             None => session.and_then(|(at, number)| Some((at, timer(number)?))),
         }
     }

@@ -186,6 +186,8 @@ pub enum DenyCause {
     EvaluationError,
     /// The facts do not fit the schema, or are not complete.
     InvalidFacts,
+    /// A lock is in force on the person, a group of theirs, the device, its key or the resource.
+    Locked,
 }
 
 /// How long an answer holds if no fact changes.

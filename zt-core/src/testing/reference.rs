@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::access::OpenRequest;
 use crate::device::DeviceAddresses;
 use crate::event::{Event, IdentityEvent, Login};
-use crate::id::{DeviceId, GatewayId, SessionId};
+use crate::grant::Outcome;
+use crate::id::{DeviceId, GatewayId, RequestId, SessionId};
 use crate::identity::Subject;
-use crate::net::Protocol;
+use crate::lock::{Lock, LockEnd, LockTarget};
+use crate::net::{Protocol, Service};
 use crate::site::{Resource, Site};
 use crate::time::Timestamp;
 
@@ -15,16 +18,26 @@ use super::packet::{Flow, Packet, Payload, Side, Verdict};
 
 /// Everything that decides about packets under a [`TableEngine`](super::TableEngine), in plain lists.
 ///
-/// It is told of the events that were *accepted*, of each session that started, and of the addresses of devices.
+/// It is told of the events that were *accepted*, with what came of them, and of the addresses of devices.
 #[derive(Debug, Clone, Default)]
 pub struct Reference {
     site: Option<Site>,
-    permits: Vec<(String, String)>,
+    permits: Vec<Permit>,
     claims: BTreeMap<Subject, BTreeSet<String>>,
     sessions: Vec<LiveSession>,
+    locks: Vec<(LockTarget, Lock)>,
+    requests: Vec<(RequestId, OpenRequest)>,
     addresses: BTreeMap<DeviceId, DeviceAddresses>,
     /// The flows that sessions have opened at each gateway.
     flows: Vec<(GatewayId, SessionId, Flow)>,
+}
+
+#[derive(Debug, Clone)]
+struct Permit {
+    group: String,
+    resource: String,
+    /// Whether it takes an approved request.
+    approved: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -35,16 +48,23 @@ struct LiveSession {
 }
 
 impl Reference {
-    /// Takes in an event that was accepted at `now`; `started` is the session it started.
-    pub fn accept(&mut self, event: &Event, started: Option<SessionId>, now: Timestamp) {
+    /// Takes in an event that was accepted, with what came of it.
+    pub fn accept(&mut self, event: &Event, outcome: &Outcome) {
+        let (started, now) = (outcome.started, outcome.at);
         self.sessions.retain(|session| now < session.login.ends_at);
+        self.requests.retain(|(_, open)| now < open.request.ends_at);
+        self.locks.retain(|(_, lock)| holds(lock, now));
         match event {
             Event::SiteLoaded(source) => self.site = Site::parse(source).ok(),
             Event::PolicyLoaded(source) => {
                 let lines = source.policies.values().flat_map(|text| text.lines());
-                let permits = lines.filter_map(|line| line.split_once(' '));
-                self.permits =
-                    permits.map(|(group, resource)| (group.to_owned(), resource.to_owned())).collect();
+                let words = lines.map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+                let permits = words.map(|words| Permit {
+                    group: words.first().cloned().unwrap_or_default(),
+                    resource: words.get(1).cloned().unwrap_or_default(),
+                    approved: words.len() > 2,
+                });
+                self.permits = permits.collect();
             }
             Event::IdentityObserved { subject, claims, .. } => {
                 self.claims.insert(subject.clone(), claims.clone());
@@ -70,6 +90,21 @@ impl Reference {
             Event::KeyRevoked { public_key } => {
                 self.sessions.retain(|session| session.login.public_key != *public_key);
             }
+            Event::AccessRequested(request) => {
+                let open = OpenRequest { request: request.clone(), approved_by: BTreeSet::new() };
+                self.requests.push((RequestId(outcome.seq.0), open));
+            }
+            Event::AccessApproved { request, approver } => {
+                for (_, open) in self.requests.iter_mut().filter(|(id, _)| id == request) {
+                    open.approved_by.insert(approver.clone());
+                }
+            }
+            Event::AccessEnded { request } => self.requests.retain(|(id, _)| id != request),
+            Event::Locked { target, lock } => {
+                self.locks.retain(|(locked, _)| locked != target);
+                self.locks.push((target.clone(), lock.clone()));
+            }
+            Event::Unlocked { target } => self.locks.retain(|(locked, _)| locked != target),
             Event::Identity(IdentityEvent::AccountEnabled { .. })
             | Event::GatewayEnrolled { .. }
             | Event::DeviceEnrolled { .. }
@@ -135,16 +170,43 @@ impl Reference {
         let group = site.gateways.get(gateway).map(|gateway| &gateway.group);
         let resources = site.resources().iter().filter(|resource| Some(&resource.gateways) == group);
         let mut covering = resources.filter(|resource| covers(site, resource, flow));
-        covering.any(|resource| self.permits(site, session, resource))
+        covering.any(|resource| {
+            let permits = self.permits.iter().filter(|permit| permit.resource == resource.id.as_str());
+            let mut permits = permits.filter(|permit| self.is_in(site, session, &permit.group));
+            let is_locked = self.is_locked(site, session, resource, now);
+            !is_locked
+                && permits.any(|permit| !permit.approved || self.is_approved(session, resource, flow, now))
+        })
     }
 
-    fn permits(&self, site: &Site, session: &LiveSession, resource: &Resource) -> bool {
+    fn is_in(&self, site: &Site, session: &LiveSession, group: &str) -> bool {
         let Some(claims) = self.claims.get(&session.login.subject) else { return false };
-        self.permits.iter().filter(|(_, to)| to == resource.id.as_str()).any(|(group, _)| {
-            let declared = site.groups.iter().filter(|(id, _)| id.as_str() == group);
-            let mut named = declared.flat_map(|(_, named)| named);
-            named
-                .any(|claim| claim.issuer == *session.login.subject.issuer() && claims.contains(&claim.value))
+        let declared = site.groups.iter().filter(|(id, _)| id.as_str() == group);
+        let mut named = declared.flat_map(|(_, named)| named);
+        named.any(|claim| claim.issuer == *session.login.subject.issuer() && claims.contains(&claim.value))
+    }
+
+    fn is_locked(&self, site: &Site, session: &LiveSession, resource: &Resource, now: Timestamp) -> bool {
+        let Login { subject, device, public_key, .. } = &session.login;
+        self.locks.iter().filter(|(_, lock)| holds(lock, now)).any(|(target, _)| match target {
+            LockTarget::User(locked) => locked == subject,
+            LockTarget::Device(locked) => locked == device,
+            LockTarget::Key(locked) => locked == public_key,
+            LockTarget::Resource(locked) => *locked == resource.id,
+            LockTarget::Group(group) => self.is_in(site, session, group.as_str()),
+        })
+    }
+
+    /// Whether a request lets the session's person open such a flow: enough people approved it, and it is for the
+    /// service.
+    fn is_approved(&self, session: &LiveSession, resource: &Resource, flow: &Flow, now: Timestamp) -> bool {
+        let Some(rule) = &resource.approval else { return false };
+        self.requests.iter().any(|(_, OpenRequest { request, approved_by })| {
+            let is_for = request.subject == session.login.subject && request.resource == resource.id;
+            let is_known = request.services.iter().all(|service| resource.services.contains(service));
+            let enough = approved_by.len() >= rule.count as usize;
+            let serves = request.services.iter().any(|service| is_service(service, flow));
+            is_for && is_known && enough && serves && now < request.ends_at
         })
     }
 
@@ -158,15 +220,24 @@ impl Reference {
 }
 
 fn covers(site: &Site, resource: &Resource, flow: &Flow) -> bool {
-    let serves = resource.services.iter().any(|service| {
-        let port = service.ports.first <= flow.remote_port && flow.remote_port <= service.ports.last;
-        service.protocol == flow.protocol && (port || flow.protocol == Protocol::Echo)
-    });
+    let serves = resource.services.iter().any(|service| is_service(service, flow));
     let named = |prefix: &crate::net::Prefix| {
         let exact = prefix.is_host() && prefix.address() == flow.remote;
         exact || (in_prefix(flow.remote, prefix) && !is_protected(site, flow.remote))
     };
     serves && resource.prefixes.iter().any(named)
+}
+
+fn is_service(service: &Service, flow: &Flow) -> bool {
+    let port = service.ports.first <= flow.remote_port && flow.remote_port <= service.ports.last;
+    service.protocol == flow.protocol && (port || flow.protocol == Protocol::Echo)
+}
+
+fn holds(lock: &Lock, now: Timestamp) -> bool {
+    match lock.end {
+        LockEnd::WhenLifted => true,
+        LockEnd::At(at) => now < at,
+    }
 }
 
 /// Bit by bit, with no arithmetic in common with [`crate::net`].

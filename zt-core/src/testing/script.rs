@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 
+use crate::access::AccessRequest;
 use crate::device::{DeviceAddresses, KeyBinding};
 use crate::event::{Event, IdentityEvent, Login, PolicySource, SiteSource};
-use crate::id::{DeviceId, Issuer, SessionId};
+use crate::id::{DeviceId, Issuer, NameError, RequestId, SessionId};
 use crate::identity::{Assurance, Mfa, Subject};
 use crate::key::{PrivateKey, PublicKey};
+use crate::lock::{Lock, LockEnd, LockTarget};
 use crate::session::Session;
 use crate::time::Timestamp;
 
@@ -33,6 +35,10 @@ pub struct Script<'a> {
     now: Timestamp,
     /// The sessions that may be named, whether they live or not.
     sessions: Vec<Known>,
+    /// The services of each resource of the last site.
+    services: Vec<Vec<&'static str>>,
+    /// The requests that may be named, whether they are open or not.
+    requests: Vec<RequestId>,
     /// What devices have sent lately, to be answered.
     sent: Vec<(usize, Packet)>,
 }
@@ -62,7 +68,14 @@ impl<'a> Script<'a> {
     /// A script that starts at `now`.
     #[must_use]
     pub fn new(bytes: &'a [u8], now: Timestamp) -> Self {
-        Self { bytes: Unstructured::new(bytes), now, sessions: Vec::new(), sent: Vec::new() }
+        Self {
+            bytes: Unstructured::new(bytes),
+            now,
+            sessions: Vec::new(),
+            requests: Vec::new(),
+            services: Vec::new(),
+            sent: Vec::new(),
+        }
     }
 
     /// The events that every script starts with: a site, a policy, people and their devices.
@@ -82,6 +95,11 @@ impl<'a> Script<'a> {
     /// Notes that a session started, so that later acts may name it and send from its device.
     pub fn note_session(&mut self, session: &Session, addresses: DeviceAddresses) {
         self.sessions.push(Known { id: session.id, public_key: session.public_key, addresses });
+    }
+
+    /// Notes that a request was made, so that later acts may name it.
+    pub fn note_request(&mut self, request: RequestId) {
+        self.requests.push(request);
     }
 
     /// The next act; `None` once the bytes are used up.
@@ -118,9 +136,48 @@ impl<'a> Script<'a> {
                 self.now = self.now.after(span);
                 return Ok(Act::Pass(self.now));
             }
+            27 if self.bytes.ratio(1_u8, 3_u8)? => self.lock()?,
+            28 => self.access_request()?,
+            29..=31 => {
+                Event::AccessApproved { request: self.request_id()?, approver: subject(self.person()?) }
+            }
+            32 if self.bytes.ratio(1_u8, 4_u8)? => Event::AccessEnded { request: self.request_id()? },
             _ => return self.packet(),
         };
         Ok(Act::Event(event))
+    }
+
+    fn lock(&mut self) -> Result<Event> {
+        let person = self.person()?;
+        let target = match self.bytes.int_in_range(0..=4_u8)? {
+            0 => LockTarget::User(subject(person)),
+            1 => LockTarget::Device(device(person)),
+            2 => LockTarget::Key(key(person)),
+            3 => LockTarget::Group(name(&format!("group-{}", person % GROUPS))),
+            _ => LockTarget::Resource(name(&format!("resource-{person}"))),
+        };
+        if self.bytes.arbitrary()? {
+            return Ok(Event::Unlocked { target });
+        }
+        let span = Duration::from_secs(self.bytes.int_in_range(0..=60_u64)?);
+        let end = if span.is_zero() { LockEnd::WhenLifted } else { LockEnd::At(self.now.after(span)) };
+        Ok(Event::Locked { target, lock: Lock { reason: "a script".into(), end } })
+    }
+
+    fn access_request(&mut self) -> Result<Event> {
+        let subject = subject(self.person()?);
+        let number = self.bytes.int_in_range(0..=RESOURCES / 2 - 1)? * 2 + 1;
+        let resource = name(&format!("resource-{number}"));
+        let services = self.services.get(usize::from(number)).cloned().unwrap_or_default();
+        let services = (0..2).map(|_| self.bytes.choose(&services).copied()).collect::<Result<Vec<_>>>()?;
+        let services = services.into_iter().filter_map(|service| service.parse().ok()).collect();
+        let ends_at = self.now.after(Duration::from_secs(self.bytes.int_in_range(1..=700_u64)?));
+        let reason = "a script".into();
+        Ok(Event::AccessRequested(AccessRequest { subject, resource, services, reason, ends_at }))
+    }
+
+    fn request_id(&mut self) -> Result<RequestId> {
+        if self.requests.is_empty() { Ok(RequestId(1)) } else { self.bytes.choose(&self.requests).copied() }
     }
 
     fn person(&mut self) -> Result<u8> {
@@ -162,7 +219,9 @@ impl<'a> Script<'a> {
         for group in 0..GROUPS {
             for resource in 0..RESOURCES {
                 if self.bytes.ratio(1_u8, 2_u8)? {
-                    let _ = writeln!(text, "group-{group} resource-{resource}");
+                    let approved =
+                        if resource % 2 == 1 && self.bytes.arbitrary()? { " approved" } else { "" };
+                    let _ = writeln!(text, "group-{group} resource-{resource}{approved}");
                 }
             }
         }
@@ -171,6 +230,7 @@ impl<'a> Script<'a> {
 
     fn site(&mut self) -> Result<SiteSource> {
         let mut text = String::from(HEAD);
+        self.services.clear();
         for resource in 0..RESOURCES {
             let east = resource < RESOURCES - 1;
             let prefixes: BTreeSet<String> =
@@ -178,11 +238,16 @@ impl<'a> Script<'a> {
             let services: BTreeSet<&str> =
                 (0..self.bytes.int_in_range(1..=4)?).map(|_| self.service()).collect::<Result<_>>()?;
             let (prefixes, services) = (Vec::from_iter(prefixes), Vec::from_iter(services));
+            self.services.push(services.clone());
             let group = if east { "east" } else { "west" };
             let _ = writeln!(
                 text,
                 "[[resource]]\nid = \"resource-{resource}\"\ngateways = \"{group}\"\naddresses = {prefixes:?}\nservices = {services:?}"
             );
+            if resource % 2 == 1 {
+                let count = 1 + resource / 5;
+                let _ = writeln!(text, "approval = {{ by = [\"group-2\"], count = {count}, for = \"10m\" }}");
+            }
         }
         Ok(SiteSource { file: "site.toml".into(), text })
     }
@@ -362,6 +427,12 @@ fn reversed(payload: Payload) -> Payload {
         Payload::EchoReply { id } => Payload::EchoRequest { id },
         other @ (Payload::Error { .. } | Payload::Other) => other,
     }
+}
+
+/// An id of a number.
+#[expect(clippy::expect_used, reason = "the texts are fixed and valid")]
+fn name<T: TryFrom<String, Error = NameError>>(text: &str) -> T {
+    T::try_from(text.to_owned()).expect("a name")
 }
 
 /// The person of a number.

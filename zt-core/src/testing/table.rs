@@ -1,4 +1,4 @@
-//! A policy engine whose policies are lines `group resource`.
+//! A policy engine whose policies are lines `group resource` or `group resource approved`.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,11 @@ use crate::decide::{
     Remedy, ResourceClasses, SessionFacts, Validity, View,
 };
 use crate::event::PolicySource;
+use crate::id::ResourceId;
 use crate::site::{ResourceIndex, Site};
 
-/// Permits whoever is in a group to reach a resource; a line `group resource` for each permit.
+/// Permits whoever is in a group to reach a resource; a line `group resource` for each permit, with `approved` after it
+/// if that takes an approved request.
 #[derive(Debug, Default)]
 pub struct TableEngine {
     classes: ResourceClasses,
@@ -21,11 +23,14 @@ struct Permit {
     line: String,
     group: String,
     resource: ResourceIndex,
+    /// The resource, if a request for it has to be approved.
+    approved: Option<ResourceId>,
 }
 
 impl Permit {
     fn is_for(&self, facts: &SessionFacts<'_>) -> bool {
-        facts.groups().iter().any(|group| group.as_str() == self.group)
+        let is_approved = self.approved.as_ref().is_none_or(|resource| facts.approved.contains(resource));
+        is_approved && facts.groups().iter().any(|group| group.as_str() == self.group)
     }
 }
 
@@ -39,10 +44,14 @@ impl Decide for TableEngine {
                     problem: problem.into(),
                 };
                 let (group, resource) = line.split_once(' ').ok_or_else(|| error("no resource"))?;
+                let resource_alone = resource.strip_suffix(" approved");
+                let (resource, approved) = (resource_alone.unwrap_or(resource), resource_alone.is_some());
                 let mut resources = (0..).map(ResourceIndex).zip(site.resources());
                 let found = resources.find(|(_, present)| present.id.as_str() == resource);
-                let (resource, _) = found.ok_or_else(|| error("no such resource"))?;
-                permits.push(Permit { line: line.to_owned(), group: group.to_owned(), resource });
+                let (resource, declared) = found.ok_or_else(|| error("no such resource"))?;
+                let (line, group) = (line.to_owned(), group.to_owned());
+                let approved = approved.then(|| declared.id.clone());
+                permits.push(Permit { line, group, resource, approved });
             }
         }
         let count = u32::try_from(site.resources().len()).unwrap_or(u32::MAX);
