@@ -187,7 +187,7 @@ fn run(bytes: &[u8]) -> World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// P4: sharing decisions and making only those that a change affects equals deciding everything alone.
     #[test]
