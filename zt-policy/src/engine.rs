@@ -10,6 +10,7 @@ use zt_core::site::Site;
 use crate::evaluate;
 use crate::index::unfit;
 use crate::loaded::Loaded;
+use crate::remedies;
 use crate::session::unfit_until;
 
 /// The stack that policies are compiled on: enough for any text within the limits, whoever calls.
@@ -83,8 +84,9 @@ impl Decide for PolicyEngine {
         }
     }
 
-    fn remedies(&self, _: &SessionFacts<'_>, _: ClassId) -> Vec<Remedy> {
-        Vec::new()
+    fn remedies(&self, facts: &SessionFacts<'_>, class: ClassId) -> Vec<Remedy> {
+        let Some(loaded) = &self.loaded else { return Vec::new() };
+        stacker::grow(STACK_BYTES, || remedies::remedies(loaded, facts, class))
     }
 
     fn policy_name(&self, policy: PolicyIndex) -> &str {

@@ -21,8 +21,9 @@
 //!   touches files.
 //!
 //! [`PolicyEngine`] is the engine: `load` takes a [`PolicySource`](zt_core::event::PolicySource) for a
-//! [`Site`](zt_core::site::Site), `decide` takes one session's facts and classes of resources. [`schema_text`] shows
-//! what policies may read at a site, and [`user_id`] how people are named in them.
+//! [`Site`](zt_core::site::Site), `decide` takes one session's facts and classes of resources, and `remedies`
+//! tells what would turn a denial into an allow. [`schema_text`] shows what policies may read at a site, and [`user_id`]
+//! how people are named in them.
 //!
 //! ```
 //! use zt_core::decide::Decide;
@@ -119,6 +120,7 @@ mod person;
 mod policies;
 mod problem;
 mod reads;
+mod remedies;
 mod rules;
 mod schema;
 mod session;

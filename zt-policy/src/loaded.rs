@@ -22,6 +22,8 @@ pub(crate) struct Loaded {
     pub(crate) version: PolicyVersion,
     /// The names of the policies, sorted; the place of a name is the index of its policy.
     pub(crate) names: Vec<String>,
+    /// The texts of the policies, for those who ask what would help: their trees take far more room.
+    pub(crate) texts: Vec<Box<str>>,
     /// The conditions of the policies.
     pub(crate) programs: Vec<Program>,
     pub(crate) index: Index,
@@ -58,9 +60,11 @@ impl Loaded {
         let resources = representatives().map(|resource| symbols.uid("Zt::Resource", resource.id.as_str()));
         let resources = resources.collect();
         let graph = Graph::new(symbols, &families.all(representatives())?);
+        let (names, texts) = policies.into_iter().map(|policy| (policy.name, policy.text)).unzip();
         Ok(Self {
             version: version::version(source, site, &generated),
-            names: policies.into_iter().map(|policy| policy.name).collect(),
+            names,
+            texts,
             programs,
             index,
             graph: graph.map_err(|error| at("site", error.to_string()))?,

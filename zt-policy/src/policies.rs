@@ -24,6 +24,7 @@ pub(crate) struct Policy {
     pub(crate) name: String,
     /// Where its text is.
     pub(crate) place: String,
+    pub(crate) text: Box<str>,
     pub(crate) tree: pst::StaticPolicy,
     pub(crate) reads: Reads,
 }
@@ -69,7 +70,8 @@ pub(crate) fn load(source: &PolicySource, schema: &Schema, site: &Site) -> Resul
             Err(found) => problems.extend(found.into_iter().map(refuse)),
         }
         let reads = Reads::of(tree.body(), site, &mut constants);
-        policies.push(Policy { name, place, tree, reads });
+        let text = policy.to_string().into();
+        policies.push(Policy { name, place, text, tree, reads });
     }
     all(problems)?;
     Ok(policies)

@@ -15,6 +15,7 @@ mod incremental;
 mod invariants;
 mod load_errors;
 mod never_widens;
+mod remedies;
 mod scenarios;
 mod unknown;
 mod validity;
