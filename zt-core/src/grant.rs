@@ -96,7 +96,7 @@ pub struct Outcome {
     pub gateways: BTreeMap<GatewayId, Generation>,
     /// How many group claims of an observed identity no declared group names.
     pub ignored_claims: usize,
-    /// How many (session, class) decisions were made.
+    /// How many decisions were made, each for one class of sessions and one class of resources.
     pub decisions: u64,
 }
 

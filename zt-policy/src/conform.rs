@@ -155,7 +155,7 @@ mod tests {
             types.fit(&attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
         };
         let level = ("level", AttributeValue::Long(3));
-        assert!(fit(&[level.clone()]));
+        assert!(fit(std::slice::from_ref(&level)));
         assert!(fit(&[level.clone(), ("x y", strings(&["a"])), ("b", AttributeValue::Bool(true))]));
         assert!(fit(&[level.clone(), ("l", strings(&[])), ("x y", strings(&[]))]));
         for wrong in [

@@ -94,12 +94,10 @@ impl Index {
             reads_approval: read.reads.resource.approval,
             reads_resource: !read.reads.resource.is_empty(),
         };
-        let approvals = places.iter().filter_map(|(slot, place)| match slot {
-            Slot::Approved(resource) => {
-                let class = classes.class_of(site.resource_index(resource)?)?;
-                Some((*place, usize::try_from(class.0).ok()?))
-            }
-            _ => None,
+        let approvals = places.iter().filter_map(|(slot, place)| {
+            let Slot::Approved(resource) = slot else { return None };
+            let class = classes.class_of(site.resource_index(resource)?)?;
+            Some((*place, bit(class)))
         });
         let mut index = Self {
             policies: policies.iter().zip(of_policy).map(entry).collect(),

@@ -65,9 +65,10 @@ impl Index {
             let before = readers.read_for(&was).then(|| was_values.next()).flatten();
             let after = readers.read_for(&is).then(|| is_values.next()).flatten();
             if before.is_some() && after.is_some() && before != after {
-                match slot {
-                    Slot::Approved(_) => approved.extend(self.approvals.get(&place).copied()),
-                    _ => changed.insert(place),
+                if let Slot::Approved(_) = slot {
+                    approved.extend(self.approvals.get(&place).copied());
+                } else {
+                    changed.insert(place);
                 }
             }
         }

@@ -186,11 +186,9 @@ impl<'a, 'w> Builder<'a, 'w> {
 }
 
 fn approval(expr: &Expr, text: &str) -> Result<Leaf, String> {
-    match expr {
-        Expr::BinaryOp { op: BinaryOp::Contains, .. } => {
-            let known = (Value::Is(true), Value::Is(true));
-            Ok(Leaf { known, unknown: Value::Is(false), unsupported: Value::Is(false) })
-        }
-        _ => Err(format!("`{text}` asks for an approval within something else; write it on its own")),
+    if let Expr::BinaryOp { op: BinaryOp::Contains, .. } = expr {
+        let known = (Value::Is(true), Value::Is(true));
+        return Ok(Leaf { known, unknown: Value::Is(false), unsupported: Value::Is(false) });
     }
+    Err(format!("`{text}` asks for an approval within something else; write it on its own"))
 }

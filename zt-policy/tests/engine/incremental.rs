@@ -4,6 +4,8 @@
 //! an index, and has Cedar evaluate whatever it comes across. It evaluates every operand, also those that the ones
 //! before them leave out.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "what is read on its own is told from what is walked")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
 
