@@ -46,7 +46,7 @@ impl Prepared<'_> {
             Engine::Indexed => self.ask(answer),
             Engine::Stock => {
                 let response = self.cedar(&self.store.compiled.set);
-                self.read(&response, answer);
+                self.read(&response, 0.., answer);
             }
         }
     }
@@ -94,15 +94,17 @@ impl Prepared<'_> {
 
     fn ask(&self, answer: &mut Answer) {
         let compiled = &self.store.compiled;
-        let found = answer.search.found.iter().filter_map(|index| compiled.policy(*index));
-        match subset(&compiled.set, found.filter_map(|policy| compiled.set.policy(&policy.id))) {
-            Ok(set) => self.read(&self.cedar(&set), answer),
+        let found = std::mem::take(&mut answer.search.found);
+        let policies = found.iter().filter_map(|index| compiled.set.policy(&compiled.policy(*index)?.id));
+        match subset(&compiled.set, policies) {
+            Ok(set) => self.read(&self.cedar(&set), found.iter().copied(), answer),
             // Each of them was in a set already; if that could fail, all of them would have.
             Err(_) => {
                 answer.decision = Decision::Deny;
-                answer.errors.extend(answer.search.found.iter().copied().map(PolicyIndex));
+                answer.errors.extend(found.iter().copied().map(PolicyIndex));
             }
         }
+        answer.search.found = found;
     }
 
     fn cedar(&self, policies: &PolicySet) -> Response {
@@ -113,16 +115,18 @@ impl Prepared<'_> {
         Authorizer::new().is_authorized(&self.request, policies, &self.store.entities)
     }
 
-    fn read(&self, response: &Response, answer: &mut Answer) {
+    /// Takes over what Cedar says of some policies.
+    fn read(&self, response: &Response, policies: impl Iterator<Item = u32>, answer: &mut Answer) {
         answer.decision = response.decision();
         let reason: BTreeSet<_> = response.diagnostics().reason().collect();
         let errors: BTreeSet<_> = response.diagnostics().errors().map(failed).collect();
-        for (index, policy) in (0..).map(PolicyIndex).zip(&self.store.compiled.policies) {
+        for index in policies {
+            let Some(policy) = self.store.compiled.policy(index) else { break };
             if reason.contains(&policy.id) {
-                answer.reason.push(index);
+                answer.reason.push(PolicyIndex(index));
             }
             if errors.contains(&policy.id) {
-                answer.errors.push(index);
+                answer.errors.push(PolicyIndex(index));
             }
         }
     }

@@ -16,9 +16,9 @@ use crate::generate::schema::{World, world};
 use crate::generate::value::{entities, request};
 
 const POLICIES: usize = 60;
-const SETS: usize = 10;
-const STORES: usize = 4;
-const REQUESTS: usize = 10;
+const SETS: usize = 20;
+const STORES: usize = 2;
+const REQUESTS: usize = 5;
 const CASES: usize = SETS * STORES * REQUESTS;
 
 #[test]

@@ -26,7 +26,7 @@ impl Writer<'_> {
             return self.leaf(&Type::Bool);
         }
         let depth = depth - 1;
-        match self.random.below(30) {
+        match self.random.below(32) {
             0 => self.leaf(&Type::Bool),
             1 => self.prefix("!", |writer| writer.bool(depth)),
             2 | 3 => self.infix("&&", |writer| writer.bool(depth)),
@@ -79,6 +79,14 @@ impl Writer<'_> {
                 let ip = self.of(&Type::Ip, depth);
                 let method = *self.random.pick(&["isIpv4", "isIpv6", "isLoopback", "isMulticast"]);
                 self.method(&ip, method, "")
+            }
+            28 => self.constants(),
+            29 => {
+                let of = self.random.pick(&[Type::Duration, Type::Datetime]).clone();
+                let method = if of == Type::Duration { "toTime" } else { "toDate" };
+                let (at, other) = (self.leaf(&Type::Datetime), self.leaf(&of));
+                self.count("<=");
+                format!("({} <= {other})", self.method(&at, method, ""))
             }
             27 => {
                 let (ip, range) = (self.of(&Type::Ip, depth), self.of(&Type::Ip, depth));
@@ -144,8 +152,7 @@ impl Writer<'_> {
             }
             Type::Set(of) => {
                 let elements: Vec<_> = (0..1 + self.random.below(3)).map(|_| self.of(of, depth)).collect();
-                self.count("[..]");
-                format!("[{}]", elements.join(", "))
+                self.set(elements)
             }
             Type::Record(fields) if self.random.percent(50) => self.record(fields, depth),
             Type::Text | Type::Ip | Type::Decimal | Type::Entity(_) | Type::Record(_) => self.leaf(of),
@@ -168,11 +175,20 @@ impl Writer<'_> {
             Type::Duration => self.call("duration", &DURATIONS),
             Type::Entity(place) => uid(self.random, &self.world.types[*place].name),
             Type::Set(of) => {
-                self.count("[..]");
-                format!("[{}]", self.leaf(of))
+                let elements = (0..1 + self.random.below(2)).map(|_| self.leaf(of)).collect();
+                self.set(elements)
             }
             Type::Record(fields) => self.record(fields, 0),
         }
+    }
+
+    /// Some elements come twice.
+    fn set(&mut self, mut elements: Vec<String>) -> String {
+        if self.random.percent(30) {
+            elements.push(self.random.pick(&elements).clone());
+        }
+        self.count("[..]");
+        format!("[{}]", elements.join(", "))
     }
 
     fn call(&mut self, name: &'static str, texts: &[&str]) -> String {
@@ -212,6 +228,17 @@ impl Writer<'_> {
             Type::Record(fields) => fields,
             _ => &[],
         }
+    }
+
+    /// Constants, which may be equal in different words.
+    fn constants(&mut self) -> String {
+        let roots = std::mem::take(&mut self.roots);
+        let element = any(self.random, self.world.types.len(), 0);
+        let of = if self.random.percent(50) { Type::Set(Box::new(element)) } else { element };
+        let (a, b) = (self.leaf(&of), self.leaf(&of));
+        self.roots = roots;
+        self.count("==");
+        format!("({a} == {b})")
     }
 
     /// `has`, and then what uses it.

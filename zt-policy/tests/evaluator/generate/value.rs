@@ -9,7 +9,7 @@ use super::schema::{Attribute, Type, World};
 
 pub(crate) const LONGS: [i64; 9] = [0, 1, -1, 2, 10, 100, i64::MAX, i64::MIN, 4_611_686_018_427_387_904];
 pub(crate) const TEXTS: [&str; 8] = ["", "a", "b", "ab", "aab", "a*b", "straße", "two words"];
-pub(crate) const IPS: [&str; 12] = [
+pub(crate) const IPS: [&str; 14] = [
     "10.0.0.1",
     "10.0.0.1/32",
     "10.0.0.1/24",
@@ -19,6 +19,8 @@ pub(crate) const IPS: [&str; 12] = [
     "127.0.0.1/4",
     "224.0.0.1",
     "::1",
+    "::/0",
+    "::/100",
     "::ffff:a00:1",
     "ff00::/7",
     "2001:db8::1/32",
