@@ -95,7 +95,7 @@ pub enum RequestError {
         /// What it says.
         value: String,
         /// The action.
-        action: EntityUid,
+        action: Box<EntityUid>,
         /// What is wrong.
         problem: String,
     },

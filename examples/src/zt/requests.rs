@@ -38,7 +38,7 @@ fn request(value: Value, schema: &Schema) -> Result<Request, RequestError> {
     let resource = uid("resource", resource)?;
     let text = context.to_string();
     let context = Context::from_json_value(context, Some((schema, &action))).map_err(|error| {
-        RequestError::Context { value: text, action: action.clone(), problem: chain(&error) }
+        RequestError::Context { value: text, action: Box::new(action.clone()), problem: chain(&error) }
     })?;
     Request::new(principal, action, resource, context, Some(schema))
         .map_err(|error| RequestError::Schema(chain(&error)))

@@ -43,7 +43,6 @@ impl<'g> Facts<'g> {
     }
 
     /// Binds a principal that the graph need not have, with a record of attributes and all its ancestors.
-    #[allow(dead_code, reason = "what the engine decides with")]
     pub(crate) fn bind_principal(&mut self, uid: Uid, attributes: Value, ancestors: Vec<Uid>) {
         let attributes = if let Value::Record(fields) = attributes { fields } else { Span::EMPTY };
         let ancestors = self.values.uids(ancestors);

@@ -57,14 +57,12 @@ pub use read::{read_entities, read_policies, read_schema, read_uid};
 pub use store::{PrepareError, Prepared, Store};
 pub use value::{ConvertError, MAX_VALUE_DEPTH};
 
-#[allow(unused_imports, reason = "what the engine decides with")]
 pub(crate) use self::{
     facts::Facts,
     graph::Graph,
     program::{Outcome, Program},
     run::Scratch,
-    scope::{Constraint, Scope},
-    symbols::{Symbols, TextId, Uid},
+    symbols::{Symbols, Uid},
     value::{Builder, Value},
 };
 

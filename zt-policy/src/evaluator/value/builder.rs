@@ -30,7 +30,6 @@ impl Builder {
         Value::Text(self.symbols.text(text))
     }
 
-    #[allow(dead_code, reason = "what the engine decides with")]
     pub(crate) fn entity(&mut self, type_name: &str, id: &str) -> Value {
         Value::Entity(self.symbols.uid(type_name, id))
     }
