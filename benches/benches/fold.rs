@@ -17,7 +17,7 @@ fn main() -> Result<(), Error> {
     let same = fleet::report(0, Health::of(0, fleet.kinds), now)?;
     let device = fleet::device(0)?;
     let template = fleet::fact("os_version", true, FactValue::Long(0), now)?;
-    let mut version = 1_000;
+    let mut versions = 1_000..;
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("fold");
     let fleet = std::cell::RefCell::new(fleet);
@@ -31,9 +31,8 @@ fn main() -> Result<(), Error> {
     group.bench_function("report-that-every-permit-reads", |bencher| {
         bencher.iter_batched(
             || {
-                version += 1;
                 let mut fact = template.clone();
-                fact.value = FactValue::Long(version);
+                fact.value = FactValue::Long(versions.next().unwrap_or_default());
                 fleet.borrow().entry(Event::PostureReported { device: device.clone(), facts: vec![fact] })
             },
             |entry| fleet.borrow_mut().controller.handle(&entry).decisions,

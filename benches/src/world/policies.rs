@@ -37,7 +37,7 @@ pub const FORBIDS: [(&str, &str); 2] = [
 /// same seven policies match at every size; the other pairs of group and segment come in mixed order, each once.
 #[must_use]
 pub fn permits(policies: usize) -> Vec<Permit> {
-    let asked = |pair: usize| pair % SEGMENTS == 0 && pair / SEGMENTS < GROUPS_OF_PERSON;
+    let asked = |pair: usize| pair.is_multiple_of(SEGMENTS) && pair / SEGMENTS < GROUPS_OF_PERSON;
     let matching = (0..GROUPS_OF_PERSON).map(|group| group * SEGMENTS);
     let pairs = GROUPS * SEGMENTS;
     // 7,919 has no divisor in common with the number of pairs, so that each pair comes once.

@@ -26,12 +26,13 @@ const ENTITIES: &str = r#"{"Zt": {"actions": {}, "entityTypes": {
 /// # Errors
 /// If Cedar refuses it.
 pub fn schema(site: &Site) -> Result<Schema, Error> {
-    let text = |text: &str| SchemaFragment::from_cedarschema_str(text).map(|(fragment, _)| fragment);
+    let text =
+        |text: &str| SchemaFragment::from_cedarschema_str(text).map(|(fragment, _)| fragment).map_err(cedar);
     let fragments = [
         SchemaFragment::from_json_str(ENTITIES).map_err(cedar)?,
-        text(&zt_policy::schema_text(site)).map_err(cedar)?,
-        text(policies::SCHEMA).map_err(cedar)?,
-        text("namespace Site { type UserAttributes = {}; }").map_err(cedar)?,
+        text(&zt_policy::schema_text(site))?,
+        text(policies::SCHEMA)?,
+        text("namespace Site { type UserAttributes = {}; }")?,
     ];
     Schema::from_schema_fragments(fragments).map_err(cedar)
 }
