@@ -9,12 +9,14 @@
 
 use std::time::Duration;
 
+use zt_core::access::AccessRequest;
 use zt_core::controller::Controller;
+use zt_core::decide::{Need, Remedy};
 use zt_core::device::{FactStatus, FactValue, PostureFact, Tier};
 use zt_core::directory::Directory;
 use zt_core::event::{Entry, Event, IdentityEvent, Login};
 use zt_core::grant::Outcome;
-use zt_core::id::{DeviceId, FactName, SessionId};
+use zt_core::id::{DeviceId, FactName, RequestId, ResourceId, SessionId};
 use zt_core::identity::{Assurance, Mfa};
 use zt_core::key::PrivateKey;
 use zt_core::session::EndReason;
@@ -190,6 +192,42 @@ fn step_up_opens_production_for_a_while() {
     let [(at, resource, reason)] = &ended[..] else { panic!("{ended:?}") };
     assert_eq!((resource.as_str(), *reason), ("production-db", EndReason::Expire));
     assert!(at.since(FRIDAY_NOON.after(15 * MINUTE)) <= Duration::from_millis(1));
+}
+
+/// Production for a developer: a request that two people approve, and step-up; what is missing is told, and access ends
+/// with the first of the two.
+#[test]
+fn an_approved_request_opens_production_for_a_developer_for_a_while() {
+    let mut world = World::new(FRIDAY_NOON);
+    let subject = |world: &World, name: &str| world.directory.user(name).unwrap().subject.clone();
+    let dana = subject(&world, "dana");
+    let assurance =
+        Assurance { authenticated_at: world.now, mfa: Mfa::At(world.now), acr: "urn:zt:acr:step-up".into() };
+    let login = Login {
+        subject: dana.clone(),
+        device: device("dana"),
+        public_key: PrivateKey::from_bytes([78; 32]).public_key(),
+        assurance,
+        ends_at: world.now.after(8 * HOUR),
+    };
+    let session = world.handle(Event::SessionStarted(login)).started.unwrap();
+    let _outcome = world.report("dana", "edr_running", true);
+    let resource = ResourceId::new("production-db").unwrap();
+    let missing = world.controller.explain(session, &resource).unwrap().remedies;
+    assert_eq!(missing, [Remedy { needs: [Need::Approval].into() }]);
+
+    let services = ["tcp/5432".parse().unwrap()].into();
+    let (reason, ends_at) = ("incident 7".to_owned(), world.now.after(5 * MINUTE));
+    let request = AccessRequest { subject: dana, resource: resource.clone(), services, reason, ends_at };
+    let request = RequestId(world.handle(Event::AccessRequested(request)).seq.0);
+    for (name, issued) in [("oscar", 0), ("olga", 1)] {
+        let approver = subject(&world, name);
+        let outcome = world.handle(Event::AccessApproved { request, approver });
+        assert_eq!((outcome.refusal, outcome.issued.len()), (None, issued), "{name}");
+    }
+    assert!(world.grants(session).contains(&"production-db".to_owned()));
+    let ended = world.pass(FRIDAY_NOON.after(6 * MINUTE));
+    assert_eq!(ended, [(ends_at, "production-db".to_owned(), EndReason::Expire)]);
 }
 
 /// S1: a disabled account has nothing left, and gets nothing until it is enabled again.

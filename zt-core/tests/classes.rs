@@ -19,7 +19,8 @@ use zt_core::decide::{
 };
 use zt_core::desired::DesiredState;
 use zt_core::event::{Entry, Event, PolicySource};
-use zt_core::id::SessionId;
+use zt_core::id::{RequestId, SessionId};
+use zt_core::lock::LockTarget;
 use zt_core::site::Site;
 use zt_core::testing::{Act, Script, TableEngine};
 use zt_core::time::Timestamp;
@@ -32,6 +33,8 @@ enum Call {
     View(SessionId, View),
     Affected(View, View, Vec<ClassId>),
     Decide(SessionId, Vec<ClassId>),
+    /// So many classes, for a session with approved requests.
+    DecideApproved(usize),
 }
 
 /// An engine that remembers what it was asked.
@@ -52,7 +55,10 @@ impl Decide for Recorder {
 
     fn view(&self, facts: &SessionFacts<'_>, view: &mut View) -> Validity {
         let valid = self.engine.view(facts, view);
-        self.calls.borrow_mut().push(Call::View(facts.session.id, view.clone()));
+        // What a session has beyond its class, by approvals, is its own affair.
+        if facts.approved.is_empty() {
+            self.calls.borrow_mut().push(Call::View(facts.session.id, view.clone()));
+        }
         valid
     }
 
@@ -62,7 +68,10 @@ impl Decide for Recorder {
     }
 
     fn decide(&self, facts: &SessionFacts<'_>, classes: &[ClassId], sink: &mut dyn DecisionSink) {
-        self.calls.borrow_mut().push(Call::Decide(facts.session.id, classes.to_vec()));
+        self.calls.borrow_mut().push(match facts.approved.is_empty() {
+            true => Call::Decide(facts.session.id, classes.to_vec()),
+            false => Call::DecideApproved(classes.len()),
+        });
         self.engine.decide(facts, classes, sink);
     }
 
@@ -88,21 +97,41 @@ impl World {
     fn handle(&mut self, event: Event) -> Option<SessionId> {
         self.controller.decider().calls.borrow_mut().clear();
         let entry = Entry { seq: self.controller.next_seq(), at: self.now, event };
+        let locked = self.locked_resources();
         let outcome = self.controller.handle(&entry);
         let calls = self.controller.decider().calls.take();
         let loads = matches!(entry.event, Event::SiteLoaded(_) | Event::PolicyLoaded(_));
-        if loads && outcome.refusal.is_none() {
+        if (loads && outcome.refusal.is_none()) || locked != self.locked_resources() {
             self.views.clear();
         }
+        let controller = &self.controller;
+        let site = controller.site().map(|site| site.resources()).unwrap_or_default();
+        let is_locked = |session: &SessionId| {
+            let explained = site.first().and_then(|any| controller.explain(*session, &any.id));
+            let lock = explained.and_then(|explained| explained.lock);
+            lock.is_some_and(|(target, _)| !matches!(target, LockTarget::Resource(_)))
+        };
+        self.views.retain(|session, _| !is_locked(session));
         self.views.retain(|session, _| !outcome.ended_sessions.contains_key(session));
-        self.check_calls(&calls);
+        let for_classes: Vec<_> =
+            calls.iter().filter(|call| !matches!(call, Call::DecideApproved(_))).cloned().collect();
+        self.check_calls(&for_classes);
         let decided: usize = calls
             .iter()
-            .map(|call| if let Call::Decide(_, classes) = call { classes.len() } else { 0 })
+            .map(|call| match call {
+                Call::Decide(_, classes) => classes.len(),
+                Call::DecideApproved(count) => *count,
+                Call::View(..) | Call::Affected(..) => 0,
+            })
             .sum();
         assert_eq!(outcome.decisions, u64::try_from(decided).unwrap());
         self.check_grants();
         outcome.started
+    }
+
+    fn locked_resources(&self) -> Vec<LockTarget> {
+        let locks = self.controller.locks().map(|(target, _)| target);
+        locks.filter(|target| matches!(target, LockTarget::Resource(_))).cloned().collect()
     }
 
     /// A view that some session has is not decided on; another one only where it differs from the session's last.
@@ -142,7 +171,12 @@ impl World {
                 let grant = grants.get(&resource.id);
                 assert_eq!(grant.is_some(), alone.effect == Effect::Allow, "{} {}", session.id, resource.id);
                 if let Some(grant) = grant {
-                    assert_eq!((&*grant.because, grant.version), (&*alone.because, alone.version));
+                    // A class is decided on as if nothing were approved; an approval may be one more cause.
+                    let requested =
+                        self.controller.requests().any(|(_, open)| open.request.resource == resource.id);
+                    let causes = |cause| alone.because.contains(cause);
+                    assert!(grant.because.iter().all(causes) && grant.version == alone.version);
+                    assert!(requested || *grant.because == *alone.because);
                 }
             }
             assert!(grants.keys().all(|id| site.resource_index(id).is_some()));
@@ -167,6 +201,10 @@ fn run(bytes: &[u8]) -> World {
     while let Some(act) = script.next_act() {
         match act {
             Act::Event(event) => {
+                let request = RequestId(world.controller.next_seq().0);
+                if matches!(event, Event::AccessRequested(_)) {
+                    script.note_request(request);
+                }
                 if let Some(session) = world.handle(event) {
                     let session = world.controller.session(session).unwrap();
                     let addresses = world.controller.device(&session.device).unwrap().addresses;

@@ -80,10 +80,15 @@
 //! # From text to decision
 //!
 //! ```text
-//! texts ─ caps ─ parse ─ @id ─ strict validation ─ rules ─┬─► in force ─► evaluate ─► Decision
-//! site ── schema, resources ──────────────────────────────┘                  ▲         effect, because, valid
-//!                                                          one session's facts
+//! texts ─ caps ─ parse ─ @id ─ strict validation ─ rules ─ lowering ─┬─► in force ─► evaluate ─► Decision
+//! site ── schema, resources, classes ────────────────────────────────┘                  ▲         effect, because, valid
+//!                                                                     one session's facts
 //! ```
+//!
+//! What policies read is known from their texts. [`view`](zt_core::decide::Decide::view) says what they read of a
+//! session: as long as that stays the same, so do all decisions. Where it changes,
+//! [`affected`](zt_core::decide::Decide::affected) names the classes of resources to which a policy applies that reads
+//! what has changed; on no other class can a decision differ.
 //!
 //! # In policies
 //!
@@ -92,7 +97,10 @@
 //! | `principal` | `Zt::User::"issuer\|subject"`, in the `Zt::Group`s that the site declares, with the attributes of `Site::UserAttributes` |
 //! | `action` | `Zt::Action::"connect"` |
 //! | `resource` | `Zt::Resource::"id"`, in its `Zt::Segment`s, with the attributes of `Site::ResourceAttributes` |
-//! | `context` | `now`, `session`, `device`, `windows`, `posture`; see [`schema_text`] |
+//! | `context` | `now`, `session`, `device`, `windows`, `posture`, `approved`; see [`schema_text`] |
+//!
+//! `context.approved.contains(resource)` holds while a request of the person for the resource is approved; it may be
+//! asked where that an approval ends never widens access.
 //!
 //! Where the `status` of a fact is not `pass` or `fail`, its `value` is false, 0 or the empty text, its `tier` 0 and its
 //! `age` a hundred years, whatever the device may be like. So ask the status beside the rest: `.. == "pass" && ..` in a
