@@ -62,7 +62,19 @@ impl Formula {
             Expr::IfThenElse { cond, then_expr, else_expr } => {
                 Self::If(Box::new([cond, then_expr, else_expr].map(|part| Self::read(part, reader))))
             }
-            _ => reader.test(expr).map_or(Self::Unreadable, |test| Self::Test(Box::new(test))),
+            Expr::Literal(_)
+            | Expr::Var(_)
+            | Expr::Slot(_)
+            | Expr::UnaryOp { .. }
+            | Expr::BinaryOp { .. }
+            | Expr::GetAttr { .. }
+            | Expr::HasAttr { .. }
+            | Expr::Like { .. }
+            | Expr::Is { .. }
+            | Expr::Set(_)
+            | Expr::Record(_)
+            | Expr::Unknown { .. }
+            | _ => reader.test(expr).map_or(Self::Unreadable, |test| Self::Test(Box::new(test))),
         }
     }
 }

@@ -64,11 +64,26 @@ impl Reader<'_> {
         let policy = policy.try_with_clauses([Clause::When(Arc::clone(expr))]).ok()?;
         let program = Program::lower(&policy, &mut self.symbols).ok()?;
         let reads = Reads::of(&policy, self.site, &mut self.constants);
-        let facts = reads.slots.into_iter().filter_map(|slot| match slot {
-            Slot::Fact(name, field) => Some((name, Some(field))),
-            Slot::Turned(Threshold::Age(name, _)) => Some((name, None)),
-            _ => None,
-        });
+        let facts = reads.slots.into_iter().filter_map(part);
         Some(Test { program, facts: facts.collect(), turns: turns(expr, self) })
+    }
+}
+
+fn part(read: Slot) -> Option<Part> {
+    match read {
+        Slot::Fact(name, field) => Some((name, Some(field))),
+        Slot::Turned(Threshold::Age(name, _)) => Some((name, None)),
+        Slot::Turned(Threshold::After(..) | Threshold::At(_))
+        | Slot::Member(_)
+        | Slot::Is(_)
+        | Slot::Principal
+        | Slot::HasAttribute(_)
+        | Slot::Attribute(_)
+        | Slot::Instant(_)
+        | Slot::MfaPresent
+        | Slot::Acr
+        | Slot::Device
+        | Slot::Window(_)
+        | Slot::Approved(_) => None,
     }
 }

@@ -39,7 +39,17 @@ pub(super) fn turns(expr: &Expr, reader: &mut Reader<'_>) -> Turns {
             Some((name, "value")) => to_hold([Need::Fact { name, test: FactTest::Like(text(pattern)) }]),
             _ => Turns::default(),
         },
-        _ => Turns::default(),
+        Expr::Literal(_)
+        | Expr::Var(_)
+        | Expr::Slot(_)
+        | Expr::UnaryOp { .. }
+        | Expr::HasAttr { .. }
+        | Expr::Is { .. }
+        | Expr::IfThenElse { .. }
+        | Expr::Set(_)
+        | Expr::Record(_)
+        | Expr::Unknown { .. }
+        | _ => Turns::default(),
     }
 }
 
@@ -134,16 +144,16 @@ fn contains(left: &Expr, right: &Expr, reader: &Reader<'_>) -> Turns {
     }
 }
 
-const fn compares(op: BinaryOp) -> Option<Comparison> {
-    Some(match op {
-        BinaryOp::Eq => Comparison::Equal,
-        BinaryOp::NotEq => Comparison::NotEqual,
-        BinaryOp::Less => Comparison::Less,
-        BinaryOp::LessEq => Comparison::LessOrEqual,
-        BinaryOp::Greater => Comparison::Greater,
-        BinaryOp::GreaterEq => Comparison::GreaterOrEqual,
-        _ => return None,
-    })
+fn compares(op: BinaryOp) -> Option<Comparison> {
+    let known = [
+        (BinaryOp::Eq, Comparison::Equal),
+        (BinaryOp::NotEq, Comparison::NotEqual),
+        (BinaryOp::Less, Comparison::Less),
+        (BinaryOp::LessEq, Comparison::LessOrEqual),
+        (BinaryOp::Greater, Comparison::Greater),
+        (BinaryOp::GreaterEq, Comparison::GreaterOrEqual),
+    ];
+    known.into_iter().find(|(known, _)| *known == op).map(|(_, comparison)| comparison)
 }
 
 /// `context.posture.FACT.FIELD`
@@ -157,15 +167,16 @@ fn field<'e>(expr: &'e Expr, reader: &Reader<'_>) -> Option<(FactName, &'e str)>
 }
 
 fn constant(expr: &Expr) -> Option<FactValue> {
-    match expr {
-        Expr::Literal(Literal::Bool(value)) => Some(FactValue::Bool(*value)),
-        Expr::Literal(Literal::Long(value)) => Some(FactValue::Long(*value)),
-        Expr::Literal(Literal::String(value)) => Some(FactValue::String(value.to_string())),
-        Expr::UnaryOp { op: UnaryOp::Neg, expr } => match &**expr {
-            Expr::Literal(Literal::Long(value)) => value.checked_neg().map(FactValue::Long),
-            _ => None,
-        },
-        _ => None,
+    if let Expr::UnaryOp { op: UnaryOp::Neg, expr } = expr {
+        let Expr::Literal(Literal::Long(value)) = &**expr else { return None };
+        return value.checked_neg().map(FactValue::Long);
+    }
+    let Expr::Literal(literal) = expr else { return None };
+    match literal {
+        Literal::Bool(value) => Some(FactValue::Bool(*value)),
+        Literal::Long(value) => Some(FactValue::Long(*value)),
+        Literal::String(value) => Some(FactValue::String(value.to_string())),
+        Literal::EntityUID(_) | _ => None,
     }
 }
 

@@ -48,12 +48,14 @@ pub(super) fn witness(tests: &[&FactTest], current: FactValue) -> Option<FactVal
     std::iter::once(current).chain(near).find(|value| tests.iter().all(|test| holds(test, value)))
 }
 
-/// Whether one test of a value holds wherever another does; true of equal ones.
+/// Whether the second test holds of every value of which the first does.
 pub(super) fn implies(test: &FactTest, other: &FactTest) -> bool {
-    let equal = Comparison::Equal;
+    if test == other {
+        return true;
+    }
     match (test, other) {
         (FactTest::Value { comparison, constant }, FactTest::Value { .. } | FactTest::Like(_))
-            if *comparison == equal =>
+            if *comparison == Comparison::Equal =>
         {
             holds(other, constant)
         }
@@ -62,10 +64,14 @@ pub(super) fn implies(test: &FactTest, other: &FactTest) -> bool {
             FactTest::Value { comparison: other_comparison, constant: FactValue::Long(other) },
         ) => range(*comparison, *bound).is_some_and(|(least, most)| match other_comparison {
             Comparison::NotEqual => *other < least || *other > most,
-            _ => range(*other_comparison, *other)
+            Comparison::Equal
+            | Comparison::Less
+            | Comparison::LessOrEqual
+            | Comparison::Greater
+            | Comparison::GreaterOrEqual => range(*other_comparison, *other)
                 .is_some_and(|(other_least, other_most)| other_least <= least && most <= other_most),
         }),
-        (test, other) => test == other,
+        _ => false,
     }
 }
 

@@ -16,6 +16,7 @@ mod invariants;
 mod load_errors;
 mod never_widens;
 mod remedies;
+mod remedies_work;
 mod scenarios;
 mod unknown;
 mod validity;
