@@ -93,8 +93,10 @@ fn a_policy_names_one_person_of_one_issuer() {
 
 #[test]
 fn names_with_quotes_and_other_scripts_are_names() {
-    let text =
-        SITE.replace("id = \"edr\"", "id = 'läuft \"gut\\'").replace("id = \"staff\"", "id = 'Leute \"x\\'");
+    let text = SITE
+        .replace("id = \"edr\"", "id = 'läuft \"gut\\'")
+        .replace("id = \"staff\"", "id = 'Leute \"x\\'")
+        .replace("by = [\"staff\"]", "by = ['Leute \"x\\']");
     let condition =
         r#"context.posture["läuft \"gut\\"].status == "pass" || principal in Zt::Group::"Leute \"x\\""#;
     let mut world = World::new(&text);
