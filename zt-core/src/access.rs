@@ -39,7 +39,8 @@ pub struct AccessRequest {
 pub struct OpenRequest {
     /// What was asked.
     pub request: AccessRequest,
-    /// Who has approved it so far; never who asks.
+    /// Who has approved it so far; never who asks. An approval stays when its giver leaves the groups that may give it,
+    /// and goes when their account is disabled.
     pub approved_by: BTreeSet<Subject>,
 }
 

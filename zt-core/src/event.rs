@@ -94,7 +94,8 @@ pub enum Event {
         /// The key.
         public_key: PublicKey,
     },
-    /// Somebody asks to reach a resource for a while. The request is named by the place of the event in the log.
+    /// Somebody asks to reach a resource for a while. The request is named by the place of the event in the log; it ends
+    /// with the person's sessions if these are revoked.
     AccessRequested(AccessRequest),
     /// Somebody approves a request.
     AccessApproved {

@@ -16,7 +16,7 @@ use zt_core::controller::Controller;
 use zt_core::decide::{DenyCause, Effect};
 use zt_core::desired::PairEnd;
 use zt_core::device::KeyBinding;
-use zt_core::event::{Entry, Event, Login, PolicySource, SiteSource};
+use zt_core::event::{Entry, Event, IdentityEvent, Login, PolicySource, SiteSource};
 use zt_core::grant::{GrantScope, Outcome, Refusal};
 use zt_core::id::{DeviceId, GatewayId, GroupId, Issuer, RequestId, ResourceId, SessionId};
 use zt_core::identity::{Assurance, Mfa, Subject};
@@ -347,6 +347,23 @@ fn access_ends_at_once_when_the_request_is_taken_back_or_the_site_changes_its_mi
     assert!(world.pairs().is_empty());
     let again = world.login("alice", 1);
     assert_eq!(world.granted(again), ["db", "wiki"], "an approval is about the person");
+}
+
+#[test]
+fn revoked_people_lose_their_requests_and_disabled_ones_their_approvals() {
+    let (mut world, _) = World::new();
+    let id = world.request(30);
+    world.accept(Event::Identity(IdentityEvent::SessionRevoked { subject: subject("alice") }));
+    assert_eq!(world.refuse(Event::AccessEnded { request: id }), Refusal::UnknownRequest(id));
+    let session = world.login("alice", 1);
+    let id = world.request(30);
+    world.approve(id, "bob");
+    world.approve(id, "carol");
+    assert_eq!(world.granted(session), ["db", "wiki"]);
+    let outcome = world.accept(Event::Identity(IdentityEvent::AccountDisabled { subject: subject("bob") }));
+    assert_eq!(outcome.ended, [((session, resource("db")), EndReason::Revoke)].into());
+    world.approve(id, "dave");
+    assert_eq!(world.granted(session), ["db", "wiki"], "another approver takes their place");
 }
 
 #[test]

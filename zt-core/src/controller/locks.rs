@@ -9,6 +9,7 @@ use crate::lock::{Lock, LockEnd, LockTarget, MAX_LOCKS};
 use crate::session::EndReason;
 use crate::store::Slot;
 
+use super::keys::KeyOwner;
 use super::round::Round;
 use super::state::{LiveSession, State};
 use super::timers::Timer;
@@ -81,23 +82,42 @@ impl State {
         self.locks.get_key_value(&LockTarget::Resource(resource.clone()))
     }
 
-    /// Has every session looked at again that a lock on `target` concerns.
+    /// Has every session looked at again that a lock on `target` concerns. Only for groups and resources does it go
+    /// through all sessions.
     fn mark_concerned(&mut self, target: &LockTarget, reason: EndReason, round: &mut Round) {
-        if matches!(target, LockTarget::Resource(_)) {
-            // What classes are granted depends on which resources are locked.
-            self.classes.outdate();
-        }
-        let concerns = |live: &LiveSession| match target {
-            LockTarget::User(subject) => live.session.subject == *subject,
-            LockTarget::Device(device) => live.session.device == *device,
-            LockTarget::Key(key) => live.session.public_key == *key,
-            LockTarget::Resource(_) => true,
-            LockTarget::Group(group) => {
-                let person = self.people.get(live.person);
-                person.is_some_and(|person| person.identity.profile.groups.contains(group.as_str()))
+        match target {
+            LockTarget::User(subject) => self.mark_person(subject, reason, round),
+            LockTarget::Device(device) => {
+                self.mark_where(self.devices.of(device).and_then(|device| device.session), reason, round);
             }
-        };
-        let concerned = self.sessions.iter().filter(|(_, live)| concerns(live));
-        concerned.for_each(|(slot, live)| round.mark(slot, live.session.id, reason));
+            LockTarget::Key(key) => {
+                let session = match self.keys.owner(key) {
+                    Some(KeyOwner::Device(device, _)) => {
+                        self.devices.of(device).and_then(|device| device.session)
+                    }
+                    Some(KeyOwner::Gateway(_)) | None => None,
+                };
+                self.mark_where(session, reason, round);
+            }
+            LockTarget::Group(group) => {
+                let is_in = |live: &LiveSession| {
+                    let person = self.people.get(live.person);
+                    person.is_some_and(|person| person.identity.profile.groups.contains(group.as_str()))
+                };
+                let concerned = self.sessions.iter().filter(|(_, live)| is_in(live));
+                concerned.for_each(|(slot, live)| round.mark(slot, live.session.id, reason));
+            }
+            LockTarget::Resource(_) => {
+                // What classes are granted depends on which resources are locked.
+                self.classes.outdate();
+                round.mark_all(self, reason);
+            }
+        }
+    }
+
+    fn mark_where(&self, slot: Option<Slot>, reason: EndReason, round: &mut Round) {
+        if let Some((slot, live)) = slot.and_then(|slot| Some((slot, self.sessions.get(slot)?))) {
+            round.mark(slot, live.session.id, reason);
+        }
     }
 }

@@ -64,6 +64,8 @@ impl State {
         person.identity.account = account.unwrap_or(person.identity.account);
         if account != Some(Account::Enabled) {
             person.identity.revoked_at = round.outcome.at;
+            let account = person.identity.account;
+            self.forget_person(subject, account, round);
             for (session, _) in self.sessions_of(slot) {
                 self.end_session(session, EndReason::Revoke, round);
             }

@@ -133,7 +133,25 @@ impl State {
         Ok(())
     }
 
-    fn mark_person(&self, subject: &Subject, reason: EndReason, round: &mut Round) {
+    /// Ends what a person has asked for, and takes back what they have approved if they may no longer.
+    pub(super) fn forget_person(&mut self, subject: &Subject, account: Account, round: &mut Round) {
+        let own: Vec<RequestId> = self.requests.of(subject).map(|(id, _)| id).collect();
+        for id in own {
+            let _unknown = self.end_access(id, EndReason::Revoke, round);
+        }
+        if account == Account::Enabled {
+            return;
+        }
+        let mut concerned = BTreeSet::new();
+        for open in self.requests.open.values_mut() {
+            if open.approved_by.remove(subject) {
+                concerned.insert(open.request.subject.clone());
+            }
+        }
+        concerned.iter().for_each(|subject| self.mark_person(subject, EndReason::Revoke, round));
+    }
+
+    pub(super) fn mark_person(&self, subject: &Subject, reason: EndReason, round: &mut Round) {
         let Some(person) = self.people.find(subject) else { return };
         self.sessions_of(person).into_iter().for_each(|(slot, id)| round.mark(slot, id, reason));
     }

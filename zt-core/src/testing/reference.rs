@@ -25,6 +25,7 @@ pub struct Reference {
     permits: Vec<Permit>,
     claims: BTreeMap<Subject, BTreeSet<String>>,
     sessions: Vec<LiveSession>,
+    disabled: BTreeSet<Subject>,
     locks: Vec<(LockTarget, Lock)>,
     requests: Vec<(RequestId, OpenRequest)>,
     addresses: BTreeMap<DeviceId, DeviceAddresses>,
@@ -69,9 +70,20 @@ impl Reference {
             Event::IdentityObserved { subject, claims, .. } => {
                 self.claims.insert(subject.clone(), claims.clone());
             }
-            Event::Identity(
-                IdentityEvent::SessionRevoked { subject } | IdentityEvent::AccountDisabled { subject },
-            ) => self.sessions.retain(|session| session.login.subject != *subject),
+            Event::Identity(IdentityEvent::SessionRevoked { subject }) => {
+                self.sessions.retain(|session| session.login.subject != *subject);
+                self.requests.retain(|(_, open)| open.request.subject != *subject);
+                if self.disabled.contains(subject) {
+                    self.requests.iter_mut().for_each(|(_, open)| _ = open.approved_by.remove(subject));
+                }
+            }
+            Event::Identity(IdentityEvent::AccountDisabled { subject }) => {
+                self.disabled.insert(subject.clone());
+                self.sessions.retain(|session| session.login.subject != *subject);
+                self.requests.retain(|(_, open)| open.request.subject != *subject);
+                self.requests.iter_mut().for_each(|(_, open)| _ = open.approved_by.remove(subject));
+            }
+            Event::Identity(IdentityEvent::AccountEnabled { subject }) => _ = self.disabled.remove(subject),
             Event::DeviceRemoved { device } => {
                 self.sessions.retain(|session| session.login.device != *device);
                 self.addresses.remove(device);
@@ -105,8 +117,7 @@ impl Reference {
                 self.locks.push((target.clone(), lock.clone()));
             }
             Event::Unlocked { target } => self.locks.retain(|(locked, _)| locked != target),
-            Event::Identity(IdentityEvent::AccountEnabled { .. })
-            | Event::GatewayEnrolled { .. }
+            Event::GatewayEnrolled { .. }
             | Event::DeviceEnrolled { .. }
             | Event::PostureReported { .. }
             | Event::Tick => {}
