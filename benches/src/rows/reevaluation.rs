@@ -15,8 +15,8 @@ const RESOURCES: usize = 10_000;
 const POLICIES: usize = 10_000;
 const ROUNDS: i64 = 15;
 
-/// Every how manieth resource stock Cedar is asked about.
-const ASKED: usize = 100;
+/// Every how manieth resource stock Cedar is asked about: no divisor of the segments, so that each has its turn.
+const ASKED: usize = 101;
 
 /// The row: a report of a version of the operating system, which every permit reads, that nobody had before.
 ///
@@ -46,7 +46,7 @@ pub fn row() -> Result<Row, Error> {
     }
     let millis = |time: std::time::Duration| time.as_secs_f64() * 1e3;
     let ours = Times::of(ours);
-    let note = format!("median {:.3} ms; stock Cedar on every 100th resource, scaled", millis(ours.median));
+    let note = format!("median {:.3} ms; stock Cedar on 1 % of the resources, scaled", millis(ours.median));
     let metric = "session_reevaluation_10k_resources_10k_policies_ms";
     Ok(Row::speedup(metric, millis(ours.min), theirs.as_secs_f64() * 1e3, "ms").noted(note))
 }
@@ -61,8 +61,7 @@ fn stock_cedar(
     let authorizer = Authorizer::new();
     let mut total = std::time::Duration::ZERO;
     let mut allowed = Vec::new();
-    // One step less than a round of all segments, so that every segment and sensitivity has its turn.
-    for index in (0..RESOURCES).step_by(ASKED + 1) {
+    for index in (0..RESOURCES).step_by(ASKED) {
         let (request, entities) = (stock::request(index, &schema)?, stock::entities(index, &schema)?);
         let (took, response) = time(|| authorizer.is_authorized(&request, &set, &entities));
         total += took;
