@@ -78,14 +78,13 @@ impl Round<'_> {
             return said.note((index, entry), outcome, Cow::Borrowed(&entry.classes));
         }
         let (mut holds, mut fails) = (Bits::default(), Bits::default());
-        for class in entry.classes.common(wanted) {
-            let Some(resource) = self.loaded.resources.get(class) else { continue };
-            match program.run(&self.facts, *resource, &mut self.scratch) {
-                Outcome::True => holds.insert(class),
-                Outcome::Error => fails.insert(class),
-                Outcome::False => {}
-            }
-        }
+        let classes = entry.classes.common(wanted);
+        let resources = classes.filter_map(|class| Some((class, *self.loaded.resources.get(class)?)));
+        program.run_for(&self.facts, resources, &mut self.scratch, |class, outcome| match outcome {
+            Outcome::True => holds.insert(class),
+            Outcome::Error => fails.insert(class),
+            Outcome::False => {}
+        });
         said.note((index, entry), Outcome::True, Cow::Owned(holds));
         said.note((index, entry), Outcome::Error, Cow::Owned(fails));
     }

@@ -120,3 +120,22 @@ pub(crate) enum Outcome {
     /// It fails; Cedar then skips it.
     Error,
 }
+
+impl Node {
+    /// Whether the resource is named anywhere in it.
+    pub(crate) fn reads_resource(&self) -> bool {
+        let any = |nodes: &[Self]| nodes.iter().any(Self::reads_resource);
+        match self {
+            Self::Constant(_) | Self::Failure => false,
+            Self::Variable(variable) => *variable == Variable::Resource,
+            Self::Attributes(of, _) | Self::Has(of, _) | Self::Like(of, _) | Self::Is(of, _) => {
+                of.reads_resource()
+            }
+            Self::Unary(_, argument) => argument.reads_resource(),
+            Self::All(nodes) | Self::Any(nodes) | Self::Set(nodes) => any(nodes),
+            Self::If(nodes) => any(&**nodes),
+            Self::Binary(_, nodes) | Self::IsIn(nodes, _) => any(&**nodes),
+            Self::Record(fields) => fields.iter().any(|(_, node)| node.reads_resource()),
+        }
+    }
+}

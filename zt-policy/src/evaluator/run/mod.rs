@@ -4,6 +4,8 @@ mod binary;
 mod like;
 mod unary;
 
+use smallvec::SmallVec;
+
 use crate::evaluator::facts::Facts;
 use crate::evaluator::graph::field;
 use crate::evaluator::program::{Node, Outcome, Program, Variable};
@@ -28,14 +30,47 @@ impl Program {
     /// What the conditions say of `resource` to what `facts` bind besides. Allocates nothing once `scratch` has grown,
     /// unless the program has more than 24 levels and the thread less than 2 MiB of stack.
     pub(crate) fn run(&self, facts: &Facts<'_>, resource: Uid, scratch: &mut Scratch) -> Outcome {
+        self.node(&self.root, (facts, resource), scratch)
+    }
+
+    /// What the conditions say of each of some resources. What does not read the resource is run once.
+    pub(crate) fn run_for<K>(
+        &self,
+        facts: &Facts<'_>,
+        resources: impl Iterator<Item = (K, Uid)>,
+        scratch: &mut Scratch,
+        mut said: impl FnMut(K, Outcome),
+    ) {
+        let parts = if let Node::All(parts) = &self.root { parts } else { std::slice::from_ref(&self.root) };
+        let mut shared: SmallVec<[(bool, Option<Outcome>); 16]> =
+            parts.iter().map(|part| (!part.reads_resource(), None)).collect();
+        for (key, resource) in resources {
+            let mut whole = Outcome::True;
+            for (part, (is_shared, known)) in parts.iter().zip(&mut shared) {
+                whole = match *known {
+                    Some(known) => known,
+                    None => self.node(part, (facts, resource), scratch),
+                };
+                if *is_shared {
+                    *known = Some(whole);
+                }
+                if whole != Outcome::True {
+                    break;
+                }
+            }
+            said(key, whole);
+        }
+    }
+
+    fn node(&self, node: &Node, (facts, resource): (&Facts<'_>, Uid), scratch: &mut Scratch) -> Outcome {
         scratch.pool.clear();
         scratch.stack.clear();
         scratch.fields.clear();
         let mut run = Run { program: self, facts, resource, scratch };
         let result = if self.depth <= SHALLOW && !facts.is_deep() {
-            run.node(&self.root)
+            run.node(node)
         } else {
-            stacker::maybe_grow(STACK_BYTES, STACK_BYTES.saturating_mul(2), || run.node(&self.root))
+            stacker::maybe_grow(STACK_BYTES, STACK_BYTES.saturating_mul(2), || run.node(node))
         };
         match result {
             Ok(Value::Bool(true)) => Outcome::True,
