@@ -8,13 +8,11 @@ use zt_core::event::PolicySource;
 use zt_core::site::Site;
 
 use crate::evaluate;
+use crate::evaluator::stack::deep;
 use crate::index::unfit;
 use crate::loaded::Loaded;
 use crate::remedies;
 use crate::session::unfit_until;
-
-/// The stack that policies are compiled on: enough for any text within the limits, whoever calls.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// Cedar behind [`Decide`].
 ///
@@ -47,7 +45,7 @@ impl PolicyEngine {
 
 impl Decide for PolicyEngine {
     fn load(&mut self, source: &PolicySource, site: &Site) -> Result<PolicyVersion, PolicyError> {
-        let loaded = stacker::grow(STACK_BYTES, || Loaded::new(source, site))?;
+        let loaded = deep(|| Loaded::new(source, site))?;
         let version = loaded.version;
         self.loaded = Some(loaded);
         Ok(version)
@@ -86,7 +84,7 @@ impl Decide for PolicyEngine {
 
     fn remedies(&self, facts: &SessionFacts<'_>, class: ClassId) -> Vec<Remedy> {
         let Some(loaded) = &self.loaded else { return Vec::new() };
-        stacker::grow(STACK_BYTES, || remedies::remedies(loaded, facts, class))
+        deep(|| remedies::remedies(loaded, facts, class))
     }
 
     fn policy_name(&self, policy: PolicyIndex) -> &str {

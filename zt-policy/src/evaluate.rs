@@ -71,15 +71,18 @@ struct Round<'a> {
 
 impl Round<'_> {
     fn run<'p>(&mut self, place: usize, entry: &'p Entry, wanted: &Bits, said: &mut Said<'p>) {
-        let Some(program) = self.loaded.programs.get(place) else { return };
         let index = PolicyIndex(u32::try_from(place).unwrap_or(u32::MAX));
+        let Some(program) = self.loaded.programs.get(place) else {
+            return said.note((index, entry), Outcome::Error, Cow::Borrowed(&entry.classes));
+        };
         if !entry.reads_resource {
             let outcome = program.run(&self.facts, self.facts.resource, &mut self.scratch);
             return said.note((index, entry), outcome, Cow::Borrowed(&entry.classes));
         }
+        let resource = |class| self.loaded.resources.get(class).copied();
         let (mut holds, mut fails) = (Bits::default(), Bits::default());
-        let classes = entry.classes.common(wanted);
-        let resources = classes.filter_map(|class| Some((class, *self.loaded.resources.get(class)?)));
+        fails.extend(entry.classes.common(wanted).filter(|class| resource(*class).is_none()));
+        let resources = entry.classes.common(wanted).filter_map(|class| Some((class, resource(class)?)));
         program.run_for(&self.facts, resources, &mut self.scratch, |class, outcome| match outcome {
             Outcome::True => holds.insert(class),
             Outcome::Error => fails.insert(class),
@@ -136,3 +139,6 @@ impl<'a> Said<'a> {
         turns.map(|(_, at)| Validity::Until(*at)).fold(Validity::Unlimited, Validity::min)
     }
 }
+
+#[cfg(test)]
+mod tests;

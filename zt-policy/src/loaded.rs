@@ -47,9 +47,20 @@ impl Loaded {
         let families = Families::new(&schema.cedar, &schema.resource_attributes)?;
         let misfits = site.resources().iter().filter_map(|resource| families.check(resource).err());
         all(misfits.collect())?;
+        let policies = policies::load(source, &schema.cedar, site)?;
+        Self::compile(policies, site, schema, version::version(source, site, &generated))
+    }
+
+    /// Compiles policies that were checked.
+    pub(crate) fn compile(
+        policies: Vec<Policy>,
+        site: &Site,
+        schema: schema::Loaded,
+        version: PolicyVersion,
+    ) -> Result<Self, PolicyError> {
+        let families = Families::new(&schema.cedar, &schema.resource_attributes)?;
         let mut symbols = Symbols::default();
         let connect = symbols.uid("Zt::Action", "connect");
-        let policies = policies::load(source, &schema.cedar, site)?;
         let programs = policies.iter().map(|policy| lower(policy, &mut symbols)).collect::<Result<_, _>>()?;
         let reads = policies.iter().map(|policy| Read { policy: policy.tree.body(), reads: &policy.reads });
         let index = Index::new(&reads.collect::<Vec<_>>(), site);
@@ -62,7 +73,7 @@ impl Loaded {
         let graph = Graph::new(symbols, &families.all(representatives())?);
         let (names, texts) = policies.into_iter().map(|policy| (policy.name, policy.text)).unzip();
         Ok(Self {
-            version: version::version(source, site, &generated),
+            version,
             names,
             texts,
             programs,

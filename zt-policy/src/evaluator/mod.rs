@@ -42,7 +42,7 @@ mod program;
 mod read;
 mod run;
 mod scope;
-mod stack;
+pub(crate) mod stack;
 mod store;
 mod subset;
 mod symbols;
