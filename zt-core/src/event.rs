@@ -101,7 +101,7 @@ pub enum Event {
     AccessApproved {
         /// The request.
         request: RequestId,
-        /// Who approves: in one of the groups that the site declares for the resource, and not who asks.
+        /// Who approves: in one of the groups that the site declares for the resource, not locked, and not who asks.
         approver: Subject,
     },
     /// A request was declined, withdrawn or taken back; what it gave ends at once.

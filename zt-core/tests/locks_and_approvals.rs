@@ -404,6 +404,19 @@ fn requests_that_may_not_be_are_refused() {
 }
 
 #[test]
+fn locked_people_approve_nothing() {
+    let (mut world, _) = World::new();
+    let id = world.request(30);
+    for target in [LockTarget::User(subject("bob")), LockTarget::Group(GroupId::new("sre").unwrap())] {
+        world.lock(&target, LockEnd::WhenLifted);
+        let refusal = world.refuse(Event::AccessApproved { request: id, approver: subject("bob") });
+        assert_eq!(refusal, Refusal::NotAnApprover(subject("bob")), "{target}");
+        world.accept(Event::Unlocked { target });
+    }
+    world.approve(id, "bob");
+}
+
+#[test]
 fn nobody_approves_their_own_request() {
     let (mut world, _) = World::new();
     let session = world.login("dave", 2);

@@ -58,7 +58,7 @@ impl ApprovedGrant {
 }
 
 impl<D: Decide> Controller<D> {
-    /// Brings what a session has beyond its class up to date.
+    /// Brings what a session has beyond its class up to date; `None` if that cannot be told.
     pub(super) fn follow_approvals(
         &mut self,
         mark: &Mark,
@@ -72,8 +72,9 @@ impl<D: Decide> Controller<D> {
         let requests = state.requests.approved(&live.session.subject, site);
         let requests: Vec<_> = requests.filter(|(_, request)| open(&request.resource)).collect();
         if requests.is_empty() {
-            state.approved_of(mark.slot)?;
-            self.state.hold_approved(mark, Approved::default(), (version, round));
+            if state.approved_of(mark.slot).is_some() {
+                self.state.hold_approved(mark, Approved::default(), (version, round));
+            }
             return Some(());
         }
         let approved: BTreeSet<ResourceId> =
@@ -146,7 +147,9 @@ impl State {
         let whole = |resource: &ResourceId| self.row(mark.slot).is_some_and(|row| row.grants(resource));
         let lost = held.iter().filter(|one| !has(&grants, &one.resource) && !whole(&one.resource));
         round.outcome.ended.extend(lost.map(|lost| ((mark.session, lost.resource.clone()), mark.reason)));
-        let gained = grants.iter().filter(|one| !held.contains(one));
+        // A request does not change, so the same one gives the same, though the cause may be another.
+        let is_held = |one: &&ApprovedGrant| held.iter().any(|held| held.request == one.request);
+        let gained = grants.iter().filter(|one| !is_held(one));
         round.outcome.issued.extend(gained.map(|gained| gained.grant(mark.session, version)));
         self.seat_approved(mark.slot, &held, &grants);
     }

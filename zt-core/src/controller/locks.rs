@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::access::is_reason;
 use crate::grant::Refusal;
 use crate::id::ResourceId;
+use crate::identity::Identity;
 use crate::lock::{Lock, LockEnd, LockTarget, MAX_LOCKS};
 use crate::session::EndReason;
 use crate::store::Slot;
@@ -62,15 +63,18 @@ impl State {
             return None;
         }
         let live = self.sessions.get(slot)?;
-        let session = &live.session;
-        let groups =
-            self.people.get(live.person).into_iter().flat_map(|person| person.identity.profile.groups.iter());
-        let own = [
-            LockTarget::User(session.subject.clone()),
-            LockTarget::Device(session.device.clone()),
-            LockTarget::Key(session.public_key),
-        ];
-        let mut targets = own.into_iter().chain(groups.map(|group| LockTarget::Group(group.clone())));
+        let own = [LockTarget::Device(live.session.device.clone()), LockTarget::Key(live.session.public_key)];
+        let own = own.iter().find_map(|target| self.locks.get_key_value(target));
+        own.or_else(|| self.lock_on_person(&self.people.get(live.person)?.identity))
+    }
+
+    /// The lock on a person or a group of theirs, if there is one.
+    pub(super) fn lock_on_person(&self, identity: &Identity) -> Option<(&LockTarget, &Lock)> {
+        if self.locks.is_empty() {
+            return None;
+        }
+        let groups = identity.profile.groups.iter().map(|group| LockTarget::Group(group.clone()));
+        let mut targets = std::iter::once(LockTarget::User(identity.subject.clone())).chain(groups);
         targets.find_map(|target| self.locks.get_key_value(&target))
     }
 

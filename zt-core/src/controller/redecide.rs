@@ -27,14 +27,23 @@ impl<D: Decide> Controller<D> {
         self.room = Round::room(marks);
     }
 
-    /// Brings a session into the class of its view, if it still lives; a class that is new is decided on.
-    fn look_again(&mut self, mark: &Mark, version: PolicyVersion, round: &mut Round) -> Option<()> {
-        let slot = mark.slot;
-        let live = self.state.sessions.get(slot).filter(|live| live.session.id == mark.session)?;
-        if self.state.lock_on(slot).is_some() {
-            self.state.strip(mark, round);
-            return Some(());
+    /// Brings what a session is granted up to date, if it still lives. It keeps nothing if it is locked, or if what it
+    /// may keep cannot be told.
+    fn look_again(&mut self, mark: &Mark, version: PolicyVersion, round: &mut Round) {
+        let live = self.state.sessions.get(mark.slot);
+        if live.is_none_or(|live| live.session.id != mark.session) {
+            return;
         }
+        let is_locked = self.state.lock_on(mark.slot).is_some();
+        if is_locked || self.follow_view(mark, version, round).is_none() {
+            self.state.strip(mark, round);
+        }
+    }
+
+    /// Brings a session into the class of its view; a class that is new is decided on.
+    fn follow_view(&mut self, mark: &Mark, version: PolicyVersion, round: &mut Round) -> Option<()> {
+        let slot = mark.slot;
+        let live = self.state.sessions.get(slot)?;
         let facts = self.state.facts(slot)?;
         let valid = self.decide.view(&facts, &mut self.view);
         let present = live.class.and_then(|class| self.state.classes.get(class));

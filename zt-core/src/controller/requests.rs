@@ -101,8 +101,9 @@ impl State {
             return Err(Refusal::AccountDisabled(approver.clone()));
         }
         let groups = &person.identity.profile.groups;
+        let is_locked = self.lock_on_person(&person.identity).is_some();
         let may = rule.is_some_and(|rule| rule.approvers.iter().any(|group| groups.contains(group.as_str())));
-        if !may || *approver == open.request.subject {
+        if !may || is_locked || *approver == open.request.subject {
             return Err(Refusal::NotAnApprover(approver.clone()));
         }
         let subject = open.request.subject.clone();
