@@ -41,6 +41,12 @@ impl Bits {
         self.words.iter().zip(&other.words).any(|(one, two)| one & two != 0)
     }
 
+    /// Whether all numbers of `other` are among them.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let mut words = self.words.iter();
+        other.words.iter().all(|word| word & !words.next().unwrap_or(&0) == 0)
+    }
+
     /// Takes all numbers of `other` in.
     pub(crate) fn join(&mut self, other: &Self) {
         if self.words.len() < other.words.len() {
@@ -102,12 +108,14 @@ mod tests {
             let set = |numbers: &BTreeSet<u16>| numbers.iter().map(|number| usize::from(*number)).collect::<Bits>();
             let list = |bits: &Bits| bits.iter().collect::<Vec<_>>();
             let wide = |numbers: &BTreeSet<u16>| numbers.iter().copied().map(usize::from).collect::<Vec<_>>();
+            let both: BTreeSet<u16> = one.intersection(&two).copied().collect();
             prop_assert_eq!(list(&set(&one)), wide(&one));
             prop_assert_eq!(set(&one).is_empty(), one.is_empty());
             prop_assert_eq!(set(&one).meets(&set(&two)), !one.is_disjoint(&two));
+            prop_assert_eq!(set(&one).covers(&set(&two)), one.is_superset(&two));
+            prop_assert!(set(&both).is_empty() || set(&one).covers(&set(&both)));
             prop_assert!(one.iter().all(|number| set(&one).has(usize::from(*number))));
             prop_assert!(two.difference(&one).all(|number| !set(&one).has(usize::from(*number))));
-            let both: BTreeSet<u16> = one.intersection(&two).copied().collect();
             prop_assert_eq!(set(&one).common(&set(&two)).collect::<Vec<_>>(), wide(&both));
             let mut joined = set(&one);
             joined.join(&set(&two));

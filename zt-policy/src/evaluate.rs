@@ -27,30 +27,32 @@ pub(crate) fn decide(
     if let Some(valid) = unfit_until(loaded, facts) {
         return deny(classes, valid, sink);
     }
-    let wanted: Bits = classes.iter().map(|class| bit(*class)).collect();
+    let is_known = |class: &&ClassId| !loaded.index.classes().members(**class).is_empty();
+    let wanted: Bits = classes.iter().filter(is_known).map(|class| bit(*class)).collect();
     let mut round = Round { loaded, facts: bind(loaded, facts), scratch: Scratch::default() };
     if round.facts.is_full() {
         return deny(classes, Validity::Unlimited, sink);
     }
-    let turns = loaded.index.turns(facts);
+    let of_slots = loaded.index.turns(facts);
     let mut said = Said::default();
+    let mut turns = Turns::new(&wanted);
     let mut policies: Vec<usize> = loaded.index.policies_of(facts).collect();
     policies.sort_unstable();
     for place in policies {
         let Some(entry) = loaded.index.policy(place).filter(|entry| entry.classes.meets(&wanted)) else {
             continue;
         };
-        said.turns.extend(entry.turns_at(&turns).map(|at| (&entry.classes, at)));
+        turns.note(&entry.classes, entry.turns_at(&of_slots));
         round.run(place, entry, &wanted, &mut said);
     }
     let mut because = Vec::new();
     for class in classes {
-        if loaded.index.classes().members(*class).is_empty() {
+        if !is_known(&class) {
             deny(&[*class], Validity::Unlimited, sink);
             continue;
         }
         let effect = said.answer(bit(*class), &mut because);
-        sink.decided(*class, Decision { effect, because: &because, valid: said.valid(bit(*class)) });
+        sink.decided(*class, Decision { effect, because: &because, valid: turns.valid(bit(*class)) });
     }
 }
 
@@ -99,8 +101,8 @@ struct Said<'a> {
     permits: Vec<(PolicyIndex, Cow<'a, Bits>)>,
     forbids: Vec<(PolicyIndex, Cow<'a, Bits>)>,
     failures: Vec<(PolicyIndex, Cow<'a, Bits>)>,
-    /// When time may turn a policy.
-    turns: Vec<(&'a Bits, Timestamp)>,
+    /// All classes that anything was said of.
+    spoken_of: Bits,
 }
 
 impl<'a> Said<'a> {
@@ -112,6 +114,7 @@ impl<'a> Said<'a> {
             Outcome::True => &mut self.permits,
         };
         if !classes.is_empty() {
+            self.spoken_of.join(&classes);
             to.push((index, classes));
         }
     }
@@ -124,7 +127,7 @@ impl<'a> Said<'a> {
             (&self.forbids, Effect::Deny(DenyCause::Forbidden)),
             (&self.permits, Effect::Allow),
         ];
-        for (policies, effect) in each {
+        for (policies, effect) in each.into_iter().filter(|_| self.spoken_of.has(class)) {
             because
                 .extend(policies.iter().filter(|(_, classes)| classes.has(class)).map(|(index, _)| *index));
             if !because.is_empty() {
@@ -133,10 +136,38 @@ impl<'a> Said<'a> {
         }
         Effect::Deny(DenyCause::NotPermitted)
     }
+}
+
+/// When time may turn a policy.
+struct Turns<'a> {
+    wanted: &'a Bits,
+    /// One that is for all the wanted classes.
+    all: Validity,
+    /// One that is for a class, at its place.
+    each: Vec<Validity>,
+}
+
+impl<'a> Turns<'a> {
+    fn new(wanted: &'a Bits) -> Self {
+        let count = wanted.iter().last().map_or(0, |last| last.saturating_add(1));
+        Self { wanted, all: Validity::Unlimited, each: vec![Validity::Unlimited; count] }
+    }
+
+    fn note(&mut self, classes: &Bits, turn: Option<Timestamp>) {
+        let Some(turn) = turn.map(Validity::Until) else { return };
+        if classes.covers(self.wanted) {
+            self.all = self.all.min(turn);
+            return;
+        }
+        for class in classes.common(self.wanted) {
+            if let Some(valid) = self.each.get_mut(class) {
+                *valid = (*valid).min(turn);
+            }
+        }
+    }
 
     fn valid(&self, class: usize) -> Validity {
-        let turns = self.turns.iter().filter(|(classes, _)| classes.has(class));
-        turns.map(|(_, at)| Validity::Until(*at)).fold(Validity::Unlimited, Validity::min)
+        self.each.get(class).map_or(self.all, |valid| self.all.min(*valid))
     }
 }
 

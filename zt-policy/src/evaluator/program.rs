@@ -7,6 +7,8 @@ use crate::evaluator::value::{Pool, Value};
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) root: Node,
+    /// For each part of the root, whether it reads the resource.
+    pub(crate) reads_resource: Box<[bool]>,
     pub(crate) constants: Pool,
     /// The levels of the tree.
     pub(crate) depth: usize,
@@ -122,6 +124,11 @@ pub(crate) enum Outcome {
 }
 
 impl Node {
+    /// What has to hold, all of it, in order.
+    pub(crate) fn parts(&self) -> &[Self] {
+        if let Self::All(parts) = self { parts } else { std::slice::from_ref(self) }
+    }
+
     /// Whether the resource is named anywhere in it.
     pub(crate) fn reads_resource(&self) -> bool {
         let any = |nodes: &[Self]| nodes.iter().any(Self::reads_resource);

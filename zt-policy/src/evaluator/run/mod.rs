@@ -4,7 +4,7 @@ mod binary;
 mod like;
 mod unary;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::evaluator::facts::Facts;
 use crate::evaluator::graph::field;
@@ -41,17 +41,16 @@ impl Program {
         scratch: &mut Scratch,
         mut said: impl FnMut(K, Outcome),
     ) {
-        let parts = if let Node::All(parts) = &self.root { parts } else { std::slice::from_ref(&self.root) };
-        let mut shared: SmallVec<[(bool, Option<Outcome>); 16]> =
-            parts.iter().map(|part| (!part.reads_resource(), None)).collect();
+        let parts = self.root.parts().iter().zip(&self.reads_resource);
+        let mut shared: SmallVec<[Option<Outcome>; 16]> = smallvec![None; parts.len()];
         for (key, resource) in resources {
             let mut whole = Outcome::True;
-            for (part, (is_shared, known)) in parts.iter().zip(&mut shared) {
+            for ((part, reads_resource), known) in parts.clone().zip(&mut shared) {
                 whole = match *known {
                     Some(known) => known,
                     None => self.node(part, (facts, resource), scratch),
                 };
-                if *is_shared {
+                if !reads_resource {
                     *known = Some(whole);
                 }
                 if whole != Outcome::True {
