@@ -47,6 +47,25 @@ impl Bits {
         other.words.iter().all(|word| word & !words.next().unwrap_or(&0) == 0)
     }
 
+    /// Those that are among `other`, too.
+    pub(crate) fn within(&self, other: &Self) -> Self {
+        Self::of(self.words.iter().zip(&other.words).map(|(one, two)| one & two))
+    }
+
+    /// Those that are not among `other`.
+    pub(crate) fn without(&self, other: &Self) -> Self {
+        let mut others = other.words.iter();
+        Self::of(self.words.iter().map(|word| word & !others.next().unwrap_or(&0)))
+    }
+
+    fn of(words: impl Iterator<Item = u64>) -> Self {
+        let mut words: SmallVec<_> = words.collect();
+        while words.last() == Some(&0) {
+            words.pop();
+        }
+        Self { words }
+    }
+
     /// Takes all numbers of `other` in.
     pub(crate) fn join(&mut self, other: &Self) {
         if self.words.len() < other.words.len() {
@@ -112,6 +131,8 @@ mod tests {
             prop_assert_eq!(list(&set(&one)), wide(&one));
             prop_assert_eq!(set(&one).is_empty(), one.is_empty());
             prop_assert_eq!(set(&one).meets(&set(&two)), !one.is_disjoint(&two));
+            prop_assert_eq!(set(&one).within(&set(&two)), set(&both));
+            prop_assert_eq!(set(&one).without(&set(&two)), set(&one.difference(&two).copied().collect()));
             prop_assert_eq!(set(&one).covers(&set(&two)), one.is_superset(&two));
             prop_assert!(set(&both).is_empty() || set(&one).covers(&set(&both)));
             prop_assert!(one.iter().all(|number| set(&one).has(usize::from(*number))));

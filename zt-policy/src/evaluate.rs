@@ -1,10 +1,7 @@
 //! One session's facts against classes of resources, with every doubt a denial.
 //!
-//! Each policy that may apply to the person is run once, or once for each class if it reads the resource; what it says
-//! then goes for all the classes that its head takes. Cedar skips a policy that fails, so that a forbid that fails
+//! Each policy that may apply to the person is asked about all classes that its head takes at once. Cedar skips a policy that fails, so that a forbid that fails
 //! would let through what it is there to stop; here any failure of any policy denies.
-
-use std::borrow::Cow;
 
 use zt_core::decide::{
     ClassId, Decision, DecisionSink, DenyCause, Effect, PolicyIndex, SessionFacts, Validity,
@@ -12,7 +9,7 @@ use zt_core::decide::{
 use zt_core::time::Timestamp;
 
 use crate::bits::Bits;
-use crate::evaluator::{Facts, Outcome, Scratch};
+use crate::conditions::{Asker, Verdict};
 use crate::index::{Entry, bit};
 use crate::loaded::Loaded;
 use crate::session::{bind, unfit_until};
@@ -29,10 +26,11 @@ pub(crate) fn decide(
     }
     let is_known = |class: &&ClassId| !loaded.index.classes().members(**class).is_empty();
     let wanted: Bits = classes.iter().filter(is_known).map(|class| bit(*class)).collect();
-    let mut round = Round { loaded, facts: bind(loaded, facts), scratch: Scratch::default() };
-    if round.facts.is_full() {
+    let bound = bind(loaded, facts);
+    if bound.is_full() {
         return deny(classes, Validity::Unlimited, sink);
     }
+    let mut asker = Asker::new(&loaded.conditions, &loaded.resources, bound);
     let of_slots = loaded.index.turns(facts);
     let mut said = Said::default();
     let mut turns = Turns::new(&wanted);
@@ -43,7 +41,8 @@ pub(crate) fn decide(
             continue;
         };
         turns.note(&entry.classes, entry.turns_at(&of_slots));
-        round.run(place, entry, &wanted, &mut said);
+        let index = PolicyIndex(u32::try_from(place).unwrap_or(u32::MAX));
+        said.note((index, entry), asker.ask(place, entry.classes.within(&wanted)));
     }
     let mut because = Vec::new();
     for class in classes {
@@ -64,58 +63,24 @@ pub(crate) fn deny(classes: &[ClassId], valid: Validity, sink: &mut dyn Decision
     }
 }
 
-/// What is the same for all policies.
-struct Round<'a> {
-    loaded: &'a Loaded,
-    facts: Facts<'a>,
-    scratch: Scratch,
-}
-
-impl Round<'_> {
-    fn run<'p>(&mut self, place: usize, entry: &'p Entry, wanted: &Bits, said: &mut Said<'p>) {
-        let index = PolicyIndex(u32::try_from(place).unwrap_or(u32::MAX));
-        let Some(program) = self.loaded.programs.get(place) else {
-            return said.note((index, entry), Outcome::Error, Cow::Borrowed(&entry.classes));
-        };
-        if !entry.reads_resource {
-            let outcome = program.run(&self.facts, self.facts.resource, &mut self.scratch);
-            return said.note((index, entry), outcome, Cow::Borrowed(&entry.classes));
-        }
-        let resource = |class| self.loaded.resources.get(class).copied();
-        let (mut holds, mut fails) = (Bits::default(), Bits::default());
-        fails.extend(entry.classes.common(wanted).filter(|class| resource(*class).is_none()));
-        let resources = entry.classes.common(wanted).filter_map(|class| Some((class, resource(class)?)));
-        program.run_for(&self.facts, resources, &mut self.scratch, |class, outcome| match outcome {
-            Outcome::True => holds.insert(class),
-            Outcome::Error => fails.insert(class),
-            Outcome::False => {}
-        });
-        said.note((index, entry), Outcome::True, Cow::Owned(holds));
-        said.note((index, entry), Outcome::Error, Cow::Owned(fails));
-    }
-}
-
 /// What the policies said, each with the classes it said it of; in the order of the policies.
 #[derive(Default)]
-struct Said<'a> {
-    permits: Vec<(PolicyIndex, Cow<'a, Bits>)>,
-    forbids: Vec<(PolicyIndex, Cow<'a, Bits>)>,
-    failures: Vec<(PolicyIndex, Cow<'a, Bits>)>,
+struct Said {
+    permits: Vec<(PolicyIndex, Bits)>,
+    forbids: Vec<(PolicyIndex, Bits)>,
+    failures: Vec<(PolicyIndex, Bits)>,
     /// All classes that anything was said of.
     spoken_of: Bits,
 }
 
-impl<'a> Said<'a> {
-    fn note(&mut self, (index, entry): (PolicyIndex, &Entry), outcome: Outcome, classes: Cow<'a, Bits>) {
-        let to = match outcome {
-            Outcome::False => return,
-            Outcome::Error => &mut self.failures,
-            Outcome::True if entry.forbids => &mut self.forbids,
-            Outcome::True => &mut self.permits,
-        };
-        if !classes.is_empty() {
-            self.spoken_of.join(&classes);
-            to.push((index, classes));
+impl Said {
+    fn note(&mut self, (index, entry): (PolicyIndex, &Entry), Verdict { holds, fails }: Verdict) {
+        let hold = if entry.forbids { &mut self.forbids } else { &mut self.permits };
+        for (to, classes) in [(hold, holds), (&mut self.failures, fails)] {
+            if !classes.is_empty() {
+                self.spoken_of.join(&classes);
+                to.push((index, classes));
+            }
         }
     }
 

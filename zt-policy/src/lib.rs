@@ -115,6 +115,7 @@
 mod bits;
 mod bundle;
 mod caps;
+mod conditions;
 mod conform;
 mod constants;
 mod engine;

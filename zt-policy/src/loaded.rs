@@ -1,12 +1,14 @@
 //! What is in force: one bundle, compiled for one site.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use zt_core::decide::{PolicyError, PolicyVersion};
 use zt_core::event::PolicySource;
 use zt_core::id::FactName;
 use zt_core::site::{FactDeclaration, Site};
 
+use crate::conditions::Conditions;
 use crate::conform::Attributes;
 use crate::entities::Families;
 use crate::evaluator::{Graph, Program, Symbols, Uid};
@@ -24,8 +26,7 @@ pub(crate) struct Loaded {
     pub(crate) names: Vec<String>,
     /// The texts of the policies, for those who ask what would help: their trees take far more room.
     pub(crate) texts: Vec<Box<str>>,
-    /// The conditions of the policies.
-    pub(crate) programs: Vec<Program>,
+    pub(crate) conditions: Conditions,
     pub(crate) index: Index,
     /// The resources that stand for the classes, and their segments.
     pub(crate) graph: Graph,
@@ -35,7 +36,7 @@ pub(crate) struct Loaded {
     pub(crate) connect: Uid,
     pub(crate) user_attributes: Attributes,
     /// The facts that the site declared.
-    pub(crate) facts: BTreeMap<FactName, FactDeclaration>,
+    pub(crate) facts: Arc<BTreeMap<FactName, FactDeclaration>>,
 }
 
 impl Loaded {
@@ -61,7 +62,8 @@ impl Loaded {
         let families = Families::new(&schema.cedar, &schema.resource_attributes)?;
         let mut symbols = Symbols::default();
         let connect = symbols.uid("Zt::Action", "connect");
-        let programs = policies.iter().map(|policy| lower(policy, &mut symbols)).collect::<Result<_, _>>()?;
+        let programs: Vec<_> =
+            policies.iter().map(|policy| lower(policy, &mut symbols)).collect::<Result<_, _>>()?;
         let reads = policies.iter().map(|policy| Read { policy: policy.tree.body(), reads: &policy.reads });
         let index = Index::new(&reads.collect::<Vec<_>>(), site);
         let representatives = || {
@@ -69,20 +71,22 @@ impl Loaded {
             first.filter_map(|member| site.resource(*member))
         };
         let resources = representatives().map(|resource| symbols.uid("Zt::Resource", resource.id.as_str()));
-        let resources = resources.collect();
+        let resources: Vec<_> = resources.collect();
         let graph = Graph::new(symbols, &families.all(representatives())?);
+        let graph = graph.map_err(|error| at("site", error.to_string()))?;
+        let conditions = Conditions::new(programs.into_iter().zip(index.taken()), &graph, &resources);
         let (names, texts) = policies.into_iter().map(|policy| (policy.name, policy.text)).unzip();
         Ok(Self {
             version,
             names,
             texts,
-            programs,
+            conditions,
             index,
-            graph: graph.map_err(|error| at("site", error.to_string()))?,
+            graph,
             resources,
             connect,
             user_attributes: schema.user_attributes,
-            facts: site.facts.clone(),
+            facts: Arc::clone(&site.facts),
         })
     }
 }

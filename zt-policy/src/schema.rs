@@ -28,7 +28,7 @@ const SITE_TYPES: [&str; 2] = ["UserAttributes", "ResourceAttributes"];
 #[must_use]
 pub fn schema_text(site: &Site) -> String {
     let mut facts = String::new();
-    for (name, declaration) in &site.facts {
+    for (name, declaration) in &*site.facts {
         let value = match declaration.kind {
             FactKind::Bool => "Bool",
             FactKind::Long => "Long",

@@ -223,7 +223,7 @@ enum Change {
 pub(crate) struct Regions {
     ids: BTreeMap<Cover, RegionId>,
     last: RegionId,
-    of_part: BTreeMap<Part, Vec<RegionId>>,
+    of_parts: BTreeMap<ResourceId, BTreeMap<Option<Service>, Vec<RegionId>>>,
 }
 
 impl Regions {
@@ -239,10 +239,11 @@ impl Regions {
                 ids.insert(cover.clone(), id);
             }
         }
-        self.of_part.clear();
+        self.of_parts.clear();
         for (cover, id) in &ids {
-            for part in cover {
-                self.of_part.entry(part.clone()).or_default().push(*id);
+            for Part { resource, service } in cover {
+                let parts = self.of_parts.entry(resource.clone()).or_default();
+                parts.entry(*service).or_default().push(*id);
             }
         }
         let regions =
@@ -253,14 +254,12 @@ impl Regions {
 
     /// The regions that a resource consists of.
     pub(crate) fn of(&self, resource: &ResourceId) -> impl Iterator<Item = RegionId> {
-        let first = Part { resource: resource.clone(), service: None };
-        let parts = self.of_part.range(first..).take_while(move |(part, _)| part.resource == *resource);
-        parts.flat_map(|(_, regions)| regions.iter().copied())
+        self.of_parts.get(resource).into_iter().flat_map(BTreeMap::values).flatten().copied()
     }
 
     /// The regions that a service consists of, of a resource for which requests can be made.
     pub(crate) fn of_service(&self, resource: &ResourceId, service: Service) -> &[RegionId] {
-        let part = Part { resource: resource.clone(), service: Some(service) };
-        self.of_part.get(&part).map_or(&[], Vec::as_slice)
+        let part = self.of_parts.get(resource).and_then(|parts| parts.get(&Some(service)));
+        part.map_or(&[], Vec::as_slice)
     }
 }

@@ -84,7 +84,12 @@ impl DecisionSink for Answers<'_> {
     fn decided(&mut self, class: ClassId, decision: Decision<'_>) {
         self.count = self.count.saturating_add(1);
         if decision.effect == Effect::Allow {
-            let because: Arc<[PolicyIndex]> = decision.because.into();
+            // Neighbours are often granted for the same reason.
+            let last = self.granted.last().map(|last| &last.because);
+            let because = match last.filter(|last| ***last == *decision.because) {
+                Some(same) => Arc::clone(same),
+                None => decision.because.into(),
+            };
             let members = self.classes.members(class).iter();
             self.granted.extend(members.filter_map(|index| {
                 let resource = self.site.resource(*index)?.id.clone();

@@ -15,6 +15,7 @@ mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,7 @@ pub struct Site {
     /// The spans of time that policies may name.
     pub windows: BTreeMap<WindowId, Window>,
     /// The posture facts that policies may read.
-    pub facts: BTreeMap<FactName, FactDeclaration>,
+    pub facts: Arc<BTreeMap<FactName, FactDeclaration>>,
     /// The gateways.
     pub gateways: BTreeMap<GatewayId, Gateway>,
     /// Whether a resource may hold everything (`0.0.0.0/0`, `::/0`, or prefixes that sum to it).

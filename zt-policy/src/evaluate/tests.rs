@@ -129,7 +129,7 @@ fn a_policy_or_a_resource_that_is_not_there_denies() {
     let site = Site::parse(&site).expect("a site");
     let texts = [
         "permit (principal, action, resource);".to_owned(),
-        "forbid (principal, action, resource) when { resource == Zt::Resource::\"other\" };".to_owned(),
+        "forbid (principal, action, resource) when { resource == context.session.acr };".to_owned(),
     ];
     let denied = (Effect::Deny(DenyCause::EvaluationError), vec![PolicyIndex(1)]);
     let mut broken = loaded(&texts, &site);
@@ -137,6 +137,6 @@ fn a_policy_or_a_resource_that_is_not_there_denies() {
     broken.resources.clear();
     assert_eq!(decided(&broken, &site), denied);
     let mut broken = loaded(&texts, &site);
-    broken.programs.pop();
+    broken.conditions.forget_last();
     assert_eq!(decided(&broken, &site), denied);
 }

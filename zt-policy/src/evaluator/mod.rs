@@ -60,7 +60,7 @@ pub use value::{ConvertError, MAX_VALUE_DEPTH};
 pub(crate) use self::{
     facts::Facts,
     graph::Graph,
-    program::{Outcome, Program},
+    program::{Node, Outcome, Program, Variable},
     run::Scratch,
     symbols::{Symbols, Uid},
     value::{Builder, Value},

@@ -7,8 +7,6 @@ use crate::evaluator::value::{Pool, Value};
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) root: Node,
-    /// For each part of the root, whether it reads the resource.
-    pub(crate) reads_resource: Box<[bool]>,
     pub(crate) constants: Pool,
     /// The levels of the tree.
     pub(crate) depth: usize,
@@ -23,7 +21,7 @@ pub(crate) enum ContextReads {
 }
 
 /// An expression.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Node {
     Constant(Value),
     /// A constant that cannot be made, like `ip("x")`.
@@ -50,7 +48,7 @@ pub(crate) enum Node {
 }
 
 /// What a request binds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Variable {
     Principal,
     Action,
@@ -59,7 +57,7 @@ pub(crate) enum Variable {
 }
 
 /// An operator or function of one argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Unary {
     Not,
     Negate,
@@ -79,7 +77,7 @@ pub(crate) enum Unary {
 }
 
 /// An operator or function of two arguments, both of which are evaluated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Binary {
     Equal,
     NotEqual,
@@ -106,7 +104,7 @@ pub(crate) enum Binary {
 }
 
 /// A part of a pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Piece {
     Char(char),
     Wildcard,
@@ -123,26 +121,28 @@ pub(crate) enum Outcome {
     Error,
 }
 
-impl Node {
+impl Program {
     /// What has to hold, all of it, in order.
-    pub(crate) fn parts(&self) -> &[Self] {
-        if let Self::All(parts) = self { parts } else { std::slice::from_ref(self) }
+    pub(crate) fn parts(&self) -> &[Node] {
+        if let Node::All(parts) = &self.root { parts } else { std::slice::from_ref(&self.root) }
     }
+}
 
-    /// Whether the resource is named anywhere in it.
-    pub(crate) fn reads_resource(&self) -> bool {
-        let any = |nodes: &[Self]| nodes.iter().any(Self::reads_resource);
-        match self {
-            Self::Constant(_) | Self::Failure => false,
-            Self::Variable(variable) => *variable == Variable::Resource,
-            Self::Attributes(of, _) | Self::Has(of, _) | Self::Like(of, _) | Self::Is(of, _) => {
-                of.reads_resource()
+impl Node {
+    /// Whether this is so of it, or of anything within it.
+    pub(crate) fn has(&self, test: &impl Fn(&Self) -> bool) -> bool {
+        let any = |nodes: &[Self]| nodes.iter().any(|node| node.has(test));
+        test(self)
+            || match self {
+                Self::Constant(_) | Self::Failure | Self::Variable(_) => false,
+                Self::Attributes(of, _) | Self::Has(of, _) | Self::Like(of, _) | Self::Is(of, _) => {
+                    of.has(test)
+                }
+                Self::Unary(_, argument) => argument.has(test),
+                Self::All(nodes) | Self::Any(nodes) | Self::Set(nodes) => any(nodes),
+                Self::If(nodes) => any(&**nodes),
+                Self::Binary(_, nodes) | Self::IsIn(nodes, _) => any(&**nodes),
+                Self::Record(fields) => fields.iter().any(|(_, node)| node.has(test)),
             }
-            Self::Unary(_, argument) => argument.reads_resource(),
-            Self::All(nodes) | Self::Any(nodes) | Self::Set(nodes) => any(nodes),
-            Self::If(nodes) => any(&**nodes),
-            Self::Binary(_, nodes) | Self::IsIn(nodes, _) => any(&**nodes),
-            Self::Record(fields) => fields.iter().any(|(_, node)| node.reads_resource()),
-        }
     }
 }

@@ -59,8 +59,6 @@ pub(crate) struct Entry {
     slots: Bits,
     /// Whether its condition asks for approvals.
     reads_approval: bool,
-    /// Whether its condition can come out differently for different resources.
-    pub(crate) reads_resource: bool,
 }
 
 /// What a head of policies names.
@@ -92,7 +90,6 @@ impl Index {
             classes,
             slots: read.reads.slots.iter().filter_map(|slot| places.get(slot).copied()).collect(),
             reads_approval: read.reads.resource.approval,
-            reads_resource: !read.reads.resource.is_empty(),
         };
         let approvals = places.iter().filter_map(|(slot, place)| {
             let Slot::Approved(resource) = slot else { return None };
@@ -115,6 +112,11 @@ impl Index {
 
     pub(crate) const fn classes(&self) -> &ResourceClasses {
         &self.classes
+    }
+
+    /// For each policy, the classes of resources that its head takes.
+    pub(crate) fn taken(&self) -> impl Iterator<Item = &Bits> {
+        self.policies.iter().map(|entry| &entry.classes)
     }
 
     pub(crate) fn policy(&self, place: usize) -> Option<&Entry> {

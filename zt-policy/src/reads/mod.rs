@@ -42,13 +42,6 @@ pub(crate) struct ResourceReads {
     pub(crate) identity: bool,
 }
 
-impl ResourceReads {
-    /// Whether the condition comes out the same for all resources.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.attributes.is_empty() && self.named.is_empty() && !self.approval && !self.identity
-    }
-}
-
 impl Reads {
     /// What a policy reads that obeys [`crate::rules`].
     pub(crate) fn of(policy: &Template, site: &Site, constants: &mut Constants) -> Self {

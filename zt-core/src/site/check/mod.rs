@@ -68,7 +68,7 @@ pub(super) fn site(description: SiteDescription) -> Result<Site, Refusal> {
         groups: unique(groups, Kind::Group)?,
         segments: unique(segments, Kind::Segment)?.into_keys().collect(),
         windows: unique(windows, Kind::Window)?,
-        facts: unique(facts, Kind::Fact)?,
+        facts: unique(facts, Kind::Fact)?.into(),
         gateways: unique(gateways, Kind::Gateway)?,
         default_route: description.default_route,
         resources: Vec::new(),

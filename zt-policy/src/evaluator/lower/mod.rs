@@ -43,10 +43,7 @@ impl Program {
         let reads = if whole_context { ContextReads::All } else { ContextReads::Names(context) };
         match root {
             Ok(_) if is_full => Err(Unlowered::TooLarge),
-            Ok(root) => {
-                let reads_resource = root.parts().iter().map(Node::reads_resource).collect();
-                Ok(Self { root, reads_resource, constants: builder.pool, depth: deepest, reads })
-            }
+            Ok(root) => Ok(Self { root, constants: builder.pool, depth: deepest, reads }),
             Err(error) => Err(error),
         }
     }

@@ -4,8 +4,6 @@ mod binary;
 mod like;
 mod unary;
 
-use smallvec::{SmallVec, smallvec};
-
 use crate::evaluator::facts::Facts;
 use crate::evaluator::graph::field;
 use crate::evaluator::program::{Node, Outcome, Program, Variable};
@@ -30,46 +28,24 @@ impl Program {
     /// What the conditions say of `resource` to what `facts` bind besides. Allocates nothing once `scratch` has grown,
     /// unless the program has more than 24 levels and the thread less than 2 MiB of stack.
     pub(crate) fn run(&self, facts: &Facts<'_>, resource: Uid, scratch: &mut Scratch) -> Outcome {
-        self.node(&self.root, (facts, resource), scratch)
+        self.run_part(&self.root, (facts, resource), scratch)
     }
 
-    /// What the conditions say of each of some resources. What does not read the resource is run once.
-    pub(crate) fn run_for<K>(
+    /// What one of the [`parts`](Program::parts) says.
+    pub(crate) fn run_part(
         &self,
-        facts: &Facts<'_>,
-        resources: impl Iterator<Item = (K, Uid)>,
+        part: &Node,
+        (facts, resource): (&Facts<'_>, Uid),
         scratch: &mut Scratch,
-        mut said: impl FnMut(K, Outcome),
-    ) {
-        let parts = self.root.parts().iter().zip(&self.reads_resource);
-        let mut shared: SmallVec<[Option<Outcome>; 16]> = smallvec![None; parts.len()];
-        for (key, resource) in resources {
-            let mut whole = Outcome::True;
-            for ((part, reads_resource), known) in parts.clone().zip(&mut shared) {
-                whole = match *known {
-                    Some(known) => known,
-                    None => self.node(part, (facts, resource), scratch),
-                };
-                if !reads_resource {
-                    *known = Some(whole);
-                }
-                if whole != Outcome::True {
-                    break;
-                }
-            }
-            said(key, whole);
-        }
-    }
-
-    fn node(&self, node: &Node, (facts, resource): (&Facts<'_>, Uid), scratch: &mut Scratch) -> Outcome {
+    ) -> Outcome {
         scratch.pool.clear();
         scratch.stack.clear();
         scratch.fields.clear();
         let mut run = Run { program: self, facts, resource, scratch };
         let result = if self.depth <= SHALLOW && !facts.is_deep() {
-            run.node(node)
+            run.node(part)
         } else {
-            stacker::maybe_grow(STACK_BYTES, STACK_BYTES.saturating_mul(2), || run.node(node))
+            stacker::maybe_grow(STACK_BYTES, STACK_BYTES.saturating_mul(2), || run.node(part))
         };
         match result {
             Ok(Value::Bool(true)) => Outcome::True,

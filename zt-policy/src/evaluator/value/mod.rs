@@ -28,7 +28,7 @@ pub(crate) const SHALLOW_VALUES: usize = 16;
 /// One of Cedar's values.
 ///
 /// Scalars are here; a set, a record or an address is where its [`Span`] or [`Place`] says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Value {
     Bool(bool),
     Long(i64),
@@ -55,7 +55,7 @@ pub(crate) struct Field {
 }
 
 /// Which pool a value is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Layer {
     /// The constants of the policy that is evaluated.
     Policy,
@@ -68,7 +68,7 @@ pub(crate) enum Layer {
 }
 
 /// Neighbours in a pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Span {
     pub(crate) layer: Layer,
     pub(crate) start: u32,
@@ -88,7 +88,7 @@ impl Span {
 }
 
 /// One thing in a pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(crate) layer: Layer,
     pub(crate) index: u32,
