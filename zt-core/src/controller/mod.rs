@@ -56,9 +56,9 @@ impl<D: Decide> Controller<D> {
     ///
     /// Deadlines up to the entry's instant are handled first, as of that instant; then the event; then every session
     /// that either of them concerns is looked at again: where what the policies read of it has changed, and no other
-    /// session has the same view, decisions that can have changed are made. An entry that is stamped earlier than the one before is
-    /// handled as of the latter. A refused event changes nothing but the place in the log; an entry out of order
-    /// changes nothing at all.
+    /// session has the same view, decisions that can have changed are made. An entry that is stamped earlier than the
+    /// one before is handled as of the latter. A refused event changes nothing but the place in the log; an entry out
+    /// of order changes nothing at all.
     pub fn handle(&mut self, entry: &Entry) -> Outcome {
         let expected = self.state.seq.next();
         let now = self.state.now.max(entry.at);
