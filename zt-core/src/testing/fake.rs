@@ -6,12 +6,45 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::backend::{Backend, BackendError};
-use crate::desired::{Elements, Pair};
+use crate::desired::{Cell, Elements, Pair};
 use crate::id::SessionId;
 use crate::plan::{Add, Cut, Destroy, Gate, ObservedState, Plan, Step};
 use crate::time::Timestamp;
 
 use super::packet::{Flow, Packet, Payload, Side, Verdict};
+
+/// What a backend may do wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It says that all went well, and does nothing.
+    Inert,
+    /// It lets everything through, whether it is a packet or not.
+    FilterOff,
+    /// It does not look at which peer a packet from a device comes from.
+    AnySource,
+    /// What passed once passes for ever.
+    TrustsFlows,
+    /// What comes from the network passes to whoever has a session.
+    OneWay,
+    /// Cuts of pairs, also to sooner ends, are not carried out.
+    KeepsPairs,
+    /// Cuts of sources, also to sooner ends, are not carried out.
+    KeepsSources,
+    /// Cuts of cells are not carried out.
+    KeepsCells,
+    /// Allowed IPs are not taken away.
+    KeepsAllowedIps,
+    /// Peers are not removed.
+    KeepsPeers,
+    /// The gate is not closed.
+    KeepsGate,
+    /// Nothing ends by itself.
+    Endless,
+    /// Errors pass, whatever they quote.
+    AnyError,
+    /// A prefix moves to the peer that it was given to last.
+    MovesPrefixes,
+}
 
 /// A gateway in memory that judges packets by its elements alone, one linear scan after another.
 #[derive(Debug)]
@@ -25,19 +58,41 @@ struct Inner {
     flows: Vec<(SessionId, Flow)>,
     /// How many more steps succeed, if one is to fail.
     steps_left: Option<usize>,
+    fault: Option<Fault>,
 }
 
 impl Default for FakeBackend {
     fn default() -> Self {
-        let state = ObservedState { gate: Gate::Closed, elements: Elements::default() };
-        Self { inner: Mutex::new(Inner { state, flows: Vec::new(), steps_left: None }) }
+        Self::make(None)
     }
 }
 
 impl FakeBackend {
+    /// A backend that does one thing wrong: for tests that must notice.
+    #[must_use]
+    pub fn with_fault(fault: Fault) -> Self {
+        Self::make(Some(fault))
+    }
+
+    fn make(fault: Option<Fault>) -> Self {
+        let state = ObservedState { gate: Gate::Closed, elements: Elements::default() };
+        Self { inner: Mutex::new(Inner { state, flows: Vec::new(), steps_left: None, fault }) }
+    }
+
     /// Lets the next `steps` steps succeed and the one after them fail, once.
     pub fn fail_after(&self, steps: usize) {
         self.lock().steps_left = Some(steps);
+    }
+
+    /// Forgets the flows, as the restart of a gateway does; what is installed stays.
+    pub fn forget_flows(&self) {
+        self.lock().flows.clear();
+    }
+
+    /// Whether it is one that does this wrong.
+    #[must_use]
+    pub fn has(&self, fault: Fault) -> bool {
+        self.lock().fault == Some(fault)
     }
 
     /// What is installed.
@@ -81,6 +136,10 @@ impl Backend for FakeBackend {
 
 impl Inner {
     fn step(&mut self, step: &Step) -> Result<(), BackendError> {
+        if self.fault.is_some_and(|fault| fault.skips(step)) {
+            return Ok(());
+        }
+        let moves = self.fault == Some(Fault::MovesPrefixes);
         let elements = &mut self.state.elements;
         let fail =
             |problem: &str| BackendError::Step { step: Box::new(step.clone()), problem: problem.into() };
@@ -110,6 +169,12 @@ impl Inner {
                 elements.peers.entry(*key).or_default();
             }
             Step::Add(Add::AllowedIp(key, prefix)) => {
+                if moves {
+                    elements
+                        .peers
+                        .values_mut()
+                        .for_each(|peer| peer.allowed_ips.retain(|ip| !ip.overlaps(prefix)));
+                }
                 let mut others = elements.peers.iter().filter(|(other, _)| *other != key);
                 if others.any(|(_, other)| other.allowed_ips.iter().any(|present| present.overlaps(prefix))) {
                     return Err(fail("another peer holds a part of this prefix"));
@@ -118,9 +183,12 @@ impl Inner {
                 peer.allowed_ips.insert(*prefix);
             }
             Step::Add(Add::Cell(cell, region)) => {
+                if elements.cells.keys().any(|other| overlaps(other, cell)) {
+                    return Err(fail("it overlaps another cell"));
+                }
                 elements.cells.insert(*cell, *region);
             }
-            Step::Add(Add::Gate(until)) => self.state.gate = Gate::OpenUntil(*until),
+            Step::Add(Add::Gate(until)) => self.state.gate = self.state.gate.max(Gate::OpenUntil(*until)),
             Step::Destroy(Destroy::Peer(key)) => {
                 elements.peers.remove(key);
             }
@@ -129,6 +197,10 @@ impl Inner {
     }
 
     fn judge(&mut self, packet: &Packet, now: Timestamp) -> Verdict {
+        if self.fault == Some(Fault::FilterOff) {
+            return Verdict::Accept;
+        }
+        let now = if self.fault == Some(Fault::Endless) { Timestamp::default() } else { now };
         let open = matches!(self.state.gate, Gate::OpenUntil(until) if now < until);
         if open && self.accepts(packet, now) { Verdict::Accept } else { Verdict::Drop }
     }
@@ -137,10 +209,16 @@ impl Inner {
         match (packet.side, &packet.payload) {
             (Side::Device(key), payload) => {
                 let peer = self.state.elements.peers.get(&key);
-                if !peer.is_some_and(|peer| peer.allowed_ips.iter().any(|ip| ip.contains(packet.source))) {
+                let anybody = self.fault == Some(Fault::AnySource);
+                if !anybody
+                    && !peer.is_some_and(|peer| peer.allowed_ips.iter().any(|ip| ip.contains(packet.source)))
+                {
                     return false;
                 }
                 if let Payload::Error { source, destination, payload } = payload {
+                    if self.fault == Some(Fault::AnyError) {
+                        return true;
+                    }
                     let flow = Flow::inward(*source, *destination, payload);
                     let ours = packet.source == *destination && packet.destination == *source;
                     return ours && flow.is_some_and(|flow| self.is_open(flow, now));
@@ -148,6 +226,9 @@ impl Inner {
                 let Some(flow) = Flow::outward(packet.source, packet.destination, payload) else {
                     return false;
                 };
+                if self.trusts(flow) {
+                    return true;
+                }
                 let Some(session) = self.granted(flow, now) else { return false };
                 if !self.flows.contains(&(session, flow)) {
                     self.flows.push((session, flow));
@@ -155,6 +236,9 @@ impl Inner {
                 true
             }
             (Side::Network, Payload::Error { source, destination, payload }) => {
+                if self.fault == Some(Fault::AnyError) {
+                    return true;
+                }
                 let flow = Flow::outward(*source, *destination, payload);
                 packet.destination == *source && flow.is_some_and(|flow| self.is_open(flow, now))
             }
@@ -171,8 +255,16 @@ impl Inner {
             let mut peers = self.state.elements.peers.values();
             peers.any(|peer| peer.allowed_ips.iter().any(|prefix| prefix.contains(address)))
         };
-        routed(flow.device)
-            && self.granted(flow, now).is_some_and(|session| self.flows.contains(&(session, flow)))
+        if self.fault == Some(Fault::OneWay) && self.state.elements.sources.contains_key(&flow.device) {
+            return true;
+        }
+        self.trusts(flow)
+            || routed(flow.device)
+                && self.granted(flow, now).is_some_and(|session| self.flows.contains(&(session, flow)))
+    }
+
+    fn trusts(&self, flow: Flow) -> bool {
+        self.fault == Some(Fault::TrustsFlows) && self.flows.iter().any(|(_, known)| *known == flow)
     }
 
     /// The session that has leave to open the flow.
@@ -186,4 +278,27 @@ impl Inner {
         let end = elements.pairs.end(&pair).filter(|end| !end.has_come(now));
         end.map(|_| source.session)
     }
+}
+
+impl Fault {
+    /// Whether a step is not carried out.
+    fn skips(self, step: &Step) -> bool {
+        matches!(
+            (self, step),
+            (Self::Inert, _)
+                | (Self::KeepsPairs, Step::Cut(Cut::Pair(_) | Cut::PairUntil(..)))
+                | (Self::KeepsSources, Step::Cut(Cut::Source(_) | Cut::SourceUntil(..)))
+                | (Self::KeepsCells, Step::Cut(Cut::Cell(_)))
+                | (Self::KeepsAllowedIps, Step::Cut(Cut::AllowedIp(..)))
+                | (Self::KeepsPeers, Step::Destroy(_))
+                | (Self::KeepsGate, Step::Cut(Cut::Gate))
+        )
+    }
+}
+
+fn overlaps(one: &Cell, two: &Cell) -> bool {
+    one.protocol == two.protocol
+        && one.addresses.overlaps(&two.addresses)
+        && one.ports.first <= two.ports.last
+        && two.ports.first <= one.ports.last
 }
