@@ -40,7 +40,8 @@ pub struct OpenRequest {
     /// What was asked.
     pub request: AccessRequest,
     /// Who has approved it so far; never who asks. An approval stays when its giver leaves the groups that may give it,
-    /// and goes when their account is disabled.
+    /// and goes when their account is disabled. A lock on them keeps them from giving more; what they gave is taken back
+    /// by ending the request.
     pub approved_by: BTreeSet<Subject>,
 }
 

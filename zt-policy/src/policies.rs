@@ -42,15 +42,16 @@ pub(crate) fn load(source: &PolicySource, schema: &Schema, site: &Site) -> Resul
         return Err(at("policy bundle", problem));
     }
     let mut checked: BTreeMap<String, Checked> = BTreeMap::new();
-    for part in in_parts(&found, PART, |part| part::check(part, schema, site)) {
-        for one in part? {
-            let Policy { name, place, .. } = &one.policy;
-            if let Some(other) = checked.get(name) {
-                let problem = format!("the id `{name}` is taken by the policy at {}", other.policy.place);
-                return Err(at(place, problem));
-            }
-            checked.insert(name.clone(), one);
+    // What cannot be parsed is told first, so that it makes no difference where the bundle was cut.
+    let parts: Result<Vec<_>, _> =
+        in_parts(&found, PART, |part| part::check(part, schema, site)).into_iter().collect();
+    for one in parts?.into_iter().flatten() {
+        let Policy { name, place, .. } = &one.policy;
+        if let Some(other) = checked.get(name) {
+            let problem = format!("the id `{name}` is taken by the policy at {}", other.policy.place);
+            return Err(at(place, problem));
         }
+        checked.insert(name.clone(), one);
     }
     let (policies, problems): (_, Vec<_>) =
         checked.into_values().map(|Checked { policy, problems }| (policy, problems)).unzip();

@@ -1,8 +1,9 @@
 //! The schema: the namespace `Zt`, made from the site, and `Site`, which the site's own files may extend.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use cedar_policy::{EntityNamespace, Schema, SchemaFragment};
+use cedar_policy::{EntityNamespace, Schema, SchemaError, SchemaFragment};
 use zt_core::decide::PolicyError;
 use zt_core::device::FactKind;
 use zt_core::event::PolicySource;
@@ -98,13 +99,30 @@ pub(crate) fn load(source: &PolicySource, generated: &str) -> Result<Loaded, Pol
     fragments.extend(files.iter().map(|(_, fragment)| fragment.clone()));
     let schema = Schema::from_schema_fragments(fragments).map_err(|error| {
         let names: Vec<_> = source.schema.keys().map(String::as_str).collect();
-        at(if names.is_empty() { "schema of `Zt`".to_owned() } else { names.join(", ") }, chain(&error))
+        at(if names.is_empty() { "schema of `Zt`".to_owned() } else { names.join(", ") }, words(&error))
     })?;
     check_declarations(&files, &schema, &site)?;
     let definitions: Vec<serde_json::Value> =
         files.into_iter().filter_map(|(_, fragment)| fragment.to_json_value().ok()).collect();
     let [user_attributes, resource_attributes] = SITE_TYPES.map(|name| Attributes::read(&definitions, name));
     Ok(Loaded { cedar: schema, user_attributes: user_attributes?, resource_attributes: resource_attributes? })
+}
+
+/// What is wrong with a schema, in the same words each time: Cedar names one of several, or all in any order.
+fn words(error: &SchemaError) -> String {
+    if let SchemaError::TypeNotDefined(error) = error {
+        let text = error.to_string();
+        let names: BTreeSet<_> = text.split_once(": ").map_or("", |(_, names)| names).split(", ").collect();
+        format!("failed to resolve types: {}", names.into_iter().collect::<Vec<_>>().join(", "))
+    } else if let SchemaError::DuplicateCommonType(_) = error {
+        "a type that is defined twice".to_owned()
+    } else if let SchemaError::CycleInCommonTypeReferences(_) = error {
+        "a cycle of types".to_owned()
+    } else if let SchemaError::CycleInActionHierarchy(_) = error {
+        "a cycle of actions".to_owned()
+    } else {
+        chain(error)
+    }
 }
 
 /// A text in Cedar's quotes.
@@ -131,8 +149,8 @@ fn check_declarations(
     schema: &Schema,
     site: &EntityNamespace,
 ) -> Result<(), PolicyError> {
-    let Some(entity) = schema.entity_types().find(|name| name.namespace() != "Zt") else {
-        return match schema.actions().find(|action| action.type_name().namespace() != "Zt") {
+    let Some(entity) = schema.entity_types().filter(|name| name.namespace() != "Zt").min() else {
+        return match schema.actions().filter(|action| action.type_name().namespace() != "Zt").min() {
             None => Ok(()),
             Some(action) => {
                 Err(at("schema", format!("defines the action `{action}`; only types may be defined")))

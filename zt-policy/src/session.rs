@@ -2,6 +2,7 @@
 
 use zt_core::decide::{FactView, SessionFacts, Validity};
 use zt_core::device::FactValue;
+use zt_core::id::ResourceId;
 use zt_core::identity::{AttributeValue, Mfa};
 use zt_core::time::Timestamp;
 
@@ -54,7 +55,13 @@ fn context(values: &mut Builder, facts: &SessionFacts<'_>) -> Value {
     let device = values.record([("id", id)]);
     let windows = facts.open_windows.iter().map(|window| values.text(window.as_str())).collect();
     let windows = values.set(windows);
-    let approved = facts.approved.iter().map(|id| values.entity("Zt::Resource", id.as_str())).collect();
+    // Resources for which no requests can be made may be of one class with others.
+    let requestable = |id: &&ResourceId| {
+        let resource = facts.site.resource_index(id).and_then(|index| facts.site.resource(index));
+        resource.is_some_and(|resource| resource.approval.is_some())
+    };
+    let approved = facts.approved.iter().filter(requestable);
+    let approved = approved.map(|id| values.entity("Zt::Resource", id.as_str())).collect();
     let approved = values.set(approved);
     let posture: Vec<_> = facts.posture().map(|view| (view.name.as_str(), fact(values, &view))).collect();
     let posture = values.record(posture);

@@ -1,6 +1,6 @@
 //! A part of a bundle, which is checked without the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
 use cedar_policy::{
@@ -42,7 +42,7 @@ pub(super) fn check(part: &[Found<'_>], schema: &Schema, site: &Site) -> Result<
         let refuse = |problem| at(place, format!("policy `{name}`: {problem}"));
         let id = id(number);
         let tree = tree(set.policy(&id)).map_err(refuse)?;
-        let mut problems = invalid.remove(&id).unwrap_or_default();
+        let mut problems: Vec<_> = invalid.remove(&id).unwrap_or_default().into_iter().collect();
         match rules::check(tree.body(), site, &mut constants) {
             Ok(()) => problems.extend(unknown::check(tree.body(), site, &mut worlds)),
             Err(found) => problems.extend(found),
@@ -114,14 +114,15 @@ fn tree(policy: Option<&Parsed>) -> Result<pst::StaticPolicy, String> {
 }
 
 /// What Cedar has against policies.
-fn validate(set: &PolicySet, schema: &Schema) -> BTreeMap<PolicyId, Vec<String>> {
+fn validate(set: &PolicySet, schema: &Schema) -> BTreeMap<PolicyId, BTreeSet<String>> {
     let result = Validator::new(schema.clone()).validate(set, ValidationMode::Strict);
-    let mut problems: BTreeMap<PolicyId, Vec<String>> = BTreeMap::new();
+    // Cedar gives them in no particular order, and some more than once.
+    let mut problems: BTreeMap<PolicyId, BTreeSet<String>> = BTreeMap::new();
     let mut note = |id: &PolicyId, error: &dyn Error| {
         let text = chain(error);
         // Cedar names the policy in some of its messages.
         let text = text.strip_prefix(&format!("for policy `{id}`, ")).unwrap_or(&text);
-        problems.entry(id.clone()).or_default().push(text.to_owned());
+        problems.entry(id.clone()).or_default().insert(text.to_owned());
     };
     result.validation_errors().for_each(|error| note(error.policy_id(), error));
     let warnings = result.validation_warnings().filter(|warning| matters(warning));

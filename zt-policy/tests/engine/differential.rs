@@ -18,7 +18,7 @@ use zt_core::time::Timestamp;
 
 use crate::world::{NEW_YEAR, World, numbered, that_load};
 
-fn condition() -> impl Strategy<Value = String> {
+pub(crate) fn condition() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
         "context.posture.edr.status == \"pass\"",
         "context.posture.edr.status != \"pass\"",

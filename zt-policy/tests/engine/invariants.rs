@@ -197,3 +197,16 @@ fn inv_p5_an_empty_set_means_no_access() {
     assert_eq!(world.denied("wiki"), DenyCause::NotPermitted);
     assert_eq!(world.ask("wiki").valid, Validity::Unlimited);
 }
+
+/// The controller never tells the engine of such an approval; it was taken for one of all that policies cannot tell apart
+/// from that resource.
+#[test]
+fn an_approval_of_what_cannot_be_requested_is_of_that_resource_at_most() {
+    let more = "[[resource]]\nid = \"wiki2\"\ngateways = \"main\"\naddresses = [\"10.100.0.3/32\"]\n\
+                services = [\"tcp/2\"]\nsegments = [\"intranet\"]\n";
+    let mut world = World::new(&(SITE.to_owned() + more));
+    let permit = "permit (principal, action, resource) when { context.approved.contains(resource) };";
+    world.load(&numbered(&[permit])).expect("valid");
+    world.approve("wiki");
+    assert_eq!(world.denied("wiki2"), DenyCause::NotPermitted);
+}

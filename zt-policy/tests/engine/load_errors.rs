@@ -338,3 +338,56 @@ fn attributes_of_resources_that_do_not_fit() {
         World::new(&site("tier = 2")).load(&PolicySource::default()).expect_err("no type, no attributes");
     assert!(said.to_string().contains("tier"), "{said}");
 }
+
+/// Cedar told one of several, or all of them in the order of a hash table.
+#[test]
+fn the_same_schema_is_refused_in_the_same_words() {
+    for text in [
+        "namespace Site { entity Robot; entity Android; entity Golem; entity Cyborg; }",
+        "namespace Site { action fly; action swim; action walk; action run; }",
+        "namespace Site { type UserAttributes = { a: Nope, b: Never, c: Nothing, d: Nowhere }; }",
+        "namespace Site { type A = B; type B = A; type C = D; type D = C; type E = F; type F = E; }",
+        "namespace Site { type A = A; type B = B; type C = C; }",
+        "namespace Site { type A = Long; type A = Bool; type B = Long; type B = Long; type C = Long; type C = Bool; }",
+        "namespace Site { type UserAttributes = { a: datetime, b: datetime, c: ipaddr, d: {} }; }",
+        "namespace Zt { type A = Long; } namespace Other { type A = Long; } namespace Third { type A = Long; }",
+        "type X = Long; namespace Zt { type A = Long; } namespace Other { type A = Long; }",
+        "namespace Site { type A = { x: Nope }; type B = { x: Never }; type C = { x: No }; type D = { x: Nowhere }; }",
+        "namespace Site { type A = Nope; type B = Never; type C = No; type D = Nowhere; }",
+        "namespace Site { action a in [b]; action b in [a]; action c in [d]; action d in [c]; }",
+        "namespace Site { type Long = Bool; type Bool = Long; type String = Long; }",
+        "namespace Site { type Set = Long; type Record = Long; type Entity = Long; type Extension = Long; }",
+    ] {
+        let first = error(&with_schema(&[text]));
+        let others = (0..40).filter(|_| error(&with_schema(&[text])) != first).count();
+        assert_eq!(others, 0, "{text}: {first}");
+    }
+}
+
+/// Cedar gathers the errors of a policy in a hash set, so that each load told them in another order.
+#[test]
+fn the_same_policies_are_refused_in_the_same_words() {
+    let text = format!(
+        "@id(\"a\") {PERMIT} when {{ principal.one == 1 && principal.two == 2 && principal.three == 3 && \
+         resource.four == 4 && ip(principal.five).isLoopback() }};"
+    );
+    let first = error(&policies(&text));
+    for _ in 0..50 {
+        assert_eq!(error(&policies(&text)), first);
+    }
+}
+
+/// Names that are taken were told before a text that does not parse, if another processor had that.
+#[test]
+fn what_is_said_does_not_depend_on_the_number_of_processors() {
+    // Two policies of one name at the front, one that cannot be parsed at the end; in one part, and in several.
+    for policies_between in [2, 600] {
+        let mut text = format!("@id(\"a\") {PERMIT};\n@id(\"a\") {PERMIT};\n");
+        for n in 0..policies_between {
+            text.push_str(&format!("@id(\"p{n}\") {PERMIT};\n"));
+        }
+        text.push_str("@id(\"z\") permit everything;\n");
+        let said = error(&policies(&text));
+        assert!(!said.contains("is taken by"), "{said}");
+    }
+}

@@ -17,6 +17,7 @@ mod load_errors;
 mod never_widens;
 mod remedies;
 mod remedies_work;
+mod resources;
 mod scenarios;
 mod unknown;
 mod validity;
