@@ -69,7 +69,7 @@ pub fn body(mut bytes: &[u8]) {
 /// The filter's verdict, which is accept if and only if it handed the packet on.
 fn pass(filter: &Filter, direction: Direction, bytes: &[u8]) -> Verdict {
     let forwarded = Flag::new(false);
-    let verdict = filter.pass(direction, bytes, || {
+    let verdict = filter.pass(direction, bytes, |_| {
         forwarded.set(true);
         true
     });

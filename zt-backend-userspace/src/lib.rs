@@ -9,7 +9,8 @@
 //!   by what it cut.
 //! - **Ends by itself.** The gate, every session and what was granted for less end on the host's boot clock, which
 //!   counts suspend, without anybody doing anything.
-//! - **Nothing is guessed.** Fragments, routing headers and whatever is not understood in full are dropped.
+//! - **Nothing is guessed.** Routing headers and whatever is not understood in full are dropped. Fragments wait until all
+//!   of their packet is there, and are judged by it.
 //!
 //! The two types that matter are [`Gateway`], a [`Backend`](zt_core::backend::Backend) that plans are applied to, and
 //! [`Tunnel`], the device's end of it. Both have a [`PacketPort`], where whole IP packets go in and come out:

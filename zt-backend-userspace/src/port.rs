@@ -32,12 +32,12 @@ pub struct PacketPort {
 
 /// Decides about packets between WireGuard and a port.
 pub(crate) trait Screen: Send + Sync + fmt::Debug + 'static {
-    /// Calls `forward` if the packet may pass.
-    fn pass(&self, direction: Direction, packet: &[u8], forward: impl FnOnce() -> bool);
+    /// Calls `forward` with what may pass: the packet, or several fragments.
+    fn pass(&self, direction: Direction, packet: &[u8], forward: impl FnMut(&[u8]) -> bool);
 }
 
 impl Screen for Filter {
-    fn pass(&self, direction: Direction, packet: &[u8], forward: impl FnOnce() -> bool) {
+    fn pass(&self, direction: Direction, packet: &[u8], forward: impl FnMut(&[u8]) -> bool) {
         let _ = Self::pass(self, direction, packet, forward);
     }
 }
@@ -47,8 +47,8 @@ impl Screen for Filter {
 pub(crate) struct Unscreened;
 
 impl Screen for Unscreened {
-    fn pass(&self, _direction: Direction, _packet: &[u8], forward: impl FnOnce() -> bool) {
-        let _ = forward();
+    fn pass(&self, _direction: Direction, packet: &[u8], mut forward: impl FnMut(&[u8]) -> bool) {
+        let _ = forward(packet);
     }
 }
 
@@ -73,7 +73,8 @@ impl<S: Screen> IpSend for FromTunnel<S> {
     async fn send(&mut self, packet: Packet<Ip>) -> io::Result<()> {
         let bytes = packet.into_bytes();
         let bytes: &[u8] = bytes.as_ref();
-        self.screen.pass(Direction::FromDevice, bytes, || self.incoming.try_send(bytes.to_vec()).is_ok());
+        self.screen
+            .pass(Direction::FromDevice, bytes, |packet| self.incoming.try_send(packet.to_vec()).is_ok());
         Ok(())
     }
 }
@@ -96,8 +97,8 @@ impl<S: Screen> IpRecv for IntoTunnel<S> {
             }
             let mut passed = Vec::with_capacity(self.batch.len());
             for bytes in self.batch.drain(..) {
-                self.screen.pass(Direction::ToDevice, &bytes, || {
-                    Packet::copy_from(bytes.as_slice()).try_into_ip().is_ok_and(|packet| {
+                self.screen.pass(Direction::ToDevice, &bytes, |packet| {
+                    Packet::copy_from(packet).try_into_ip().is_ok_and(|packet| {
                         passed.push(packet);
                         true
                     })

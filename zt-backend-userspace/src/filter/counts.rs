@@ -23,6 +23,8 @@ pub enum DropReason {
     Cell,
     /// The device's address is not granted that region, or no longer.
     Pair,
+    /// A fragment that overlaps others of its packet, or is one of too many.
+    Fragments,
     /// No flow that the device opened, in this session, answers to it.
     Flow,
     /// It would have passed, but nobody takes packets out of the queue behind the filter fast enough.

@@ -9,10 +9,12 @@
 mod cells;
 mod counts;
 mod flows;
+mod fragments;
 mod rules;
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use zt_core::desired::{Cell, Elements};
@@ -22,10 +24,11 @@ use zt_core::time::{Anchor, BootInstant};
 
 use self::cells::CellMap;
 pub use self::counts::{Counts, DirectionCounts, DropReason};
-use self::flows::{FlowKey, FlowTable};
+use self::flows::{FlowKey, FlowTable, Owner};
+use self::fragments::{Fragments, Taken};
 use self::rules::Rules;
 use crate::clock::BootClock;
-use crate::packet::{self, Body, Packet};
+use crate::packet::{self, Body, Packet, ParseError};
 
 /// Where a packet is going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,8 +42,10 @@ pub enum Direction {
 /// What becomes of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
-    /// It was handed on.
+    /// It was handed on; with a fragment, all of its packet.
     Accept,
+    /// It is a fragment that waits for the rest of its packet.
+    Hold,
     /// It was not.
     Drop(DropReason),
 }
@@ -71,6 +76,7 @@ struct State {
     mode: Mode,
     rules: Rules,
     flows: FlowTable,
+    fragments: Fragments,
     counts: Counts,
 }
 
@@ -98,19 +104,43 @@ impl Filter {
 
     /// Judges a packet and, if it passes, hands it on by calling `forward`, which says whether there was room.
     ///
-    /// `forward` must not wait: every other packet does meanwhile.
-    pub fn pass(&self, direction: Direction, bytes: &[u8], forward: impl FnOnce() -> bool) -> Verdict {
-        let parsed = packet::parse(bytes).map_err(DropReason::Unparsed);
+    /// A fragment waits, some seconds at most, until all of its packet is there; then that is judged, and all fragments
+    /// are handed on as they came, in their order. `forward` must not wait: every other packet does meanwhile.
+    pub fn pass(
+        &self,
+        direction: Direction,
+        bytes: &[u8],
+        mut forward: impl FnMut(&[u8]) -> bool,
+    ) -> Verdict {
+        let parsed = packet::parse(bytes);
         let Some(mut state) = self.lock() else { return Verdict::Drop(DropReason::Stopped) };
-        let judged = match state.mode {
-            Mode::Judge => parsed.and_then(|packet| state.judge(direction, &packet, self.clock.now())),
-            Mode::Stopped => Err(DropReason::Stopped),
+        let now = self.clock.now();
+        let judged = match (state.mode, parsed) {
+            (Mode::Judge, Ok(packet)) => state.judge(direction, &packet, now).map(|()| Passing::Packet),
+            (Mode::Judge, Err(ParseError::Fragment)) => state.collect(direction, bytes, now),
+            (Mode::Judge, Err(error)) => Err(DropReason::Unparsed(error)),
+            (Mode::Stopped, _) => Err(DropReason::Stopped),
             #[cfg(feature = "testing")]
-            Mode::AcceptEverything => Ok(()),
+            (Mode::AcceptEverything, _) => Ok(Passing::Packet),
         };
-        let outcome = judged.and_then(|()| if forward() { Ok(()) } else { Err(DropReason::Queue) });
-        state.counts.count(direction, outcome);
-        outcome.map_or_else(Verdict::Drop, |()| Verdict::Accept)
+        let passing = match judged {
+            Ok(passing) => passing,
+            Err(reason) => {
+                state.counts.count(direction, Err(reason));
+                return Verdict::Drop(reason);
+            }
+        };
+        let mut hand_on = |bytes: &[u8]| {
+            let outcome = if forward(bytes) { Ok(()) } else { Err(DropReason::Queue) };
+            state.counts.count(direction, outcome);
+            outcome
+        };
+        let handed_on = match passing {
+            Passing::Nothing => return Verdict::Hold,
+            Passing::Packet => hand_on(bytes),
+            Passing::Parts(parts) => parts.iter().try_for_each(|part| hand_on(part)),
+        };
+        handed_on.map_or_else(Verdict::Drop, |()| Verdict::Accept)
     }
 
     /// Takes access away; cuts of allowed IPs are none of the filter's business and are passed over.
@@ -206,14 +236,53 @@ const fn add_cell(add: &Add) -> Option<(Cell, RegionId)> {
     }
 }
 
+/// What may be handed on.
+enum Passing {
+    /// Nothing as yet.
+    Nothing,
+    /// The packet that was judged.
+    Packet,
+    /// The fragments of a packet.
+    Parts(Vec<Vec<u8>>),
+}
+
 impl State {
-    fn judge(&mut self, direction: Direction, packet: &Packet, now: BootInstant) -> Result<(), DropReason> {
+    /// Keeps a fragment of a device whose session lives, and judges its packet if all of it is there.
+    fn collect(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        now: BootInstant,
+    ) -> Result<Passing, DropReason> {
+        let piece = packet::fragment(bytes).map_err(DropReason::Unparsed)?;
+        let (_, device, _) = self.device(direction, (piece.key.source, piece.key.destination), now)?;
+        match self.fragments.take((device, direction), (bytes, &piece), now) {
+            Taken::Waits => Ok(Passing::Nothing),
+            Taken::Spoilt => Err(DropReason::Fragments),
+            Taken::Complete { packet: whole, parts } => {
+                let packet = packet::parse(&whole).map_err(DropReason::Unparsed)?;
+                self.judge(direction, &packet, now).map(|()| Passing::Parts(parts))
+            }
+        }
+    }
+
+    /// The owner and the address of the device that a packet is from or to, and the other address.
+    fn device(
+        &self,
+        direction: Direction,
+        (source, destination): (IpAddr, IpAddr),
+        now: BootInstant,
+    ) -> Result<(Owner, IpAddr, IpAddr), DropReason> {
         self.rules.gate(now)?;
         let (device, other) = match direction {
-            Direction::FromDevice => (packet.source, packet.destination),
-            Direction::ToDevice => (packet.destination, packet.source),
+            Direction::FromDevice => (source, destination),
+            Direction::ToDevice => (destination, source),
         };
-        let owner = self.rules.owner(device, now)?;
+        Ok((self.rules.owner(device, now)?, device, other))
+    }
+
+    fn judge(&mut self, direction: Direction, packet: &Packet, now: BootInstant) -> Result<(), DropReason> {
+        let (owner, device, other) = self.device(direction, (packet.source, packet.destination), now)?;
         let flow = match (direction, packet.body) {
             (Direction::FromDevice, Body::Message(message)) => FlowKey::of_sent(device, other, message),
             (Direction::ToDevice, Body::Message(message)) => FlowKey::of_received(device, other, message),

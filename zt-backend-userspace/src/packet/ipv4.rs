@@ -29,16 +29,29 @@ pub(super) fn quoted(bytes: &[u8]) -> Result<Datagram<'_>, ParseError> {
     header.datagram(clipped)
 }
 
+/// The length of the header of a fragment that fills `bytes` exactly.
+pub(super) fn header_length(bytes: &[u8]) -> Result<usize, ParseError> {
+    let header = Header::of_any(bytes)?;
+    if header.total == bytes.len() { Ok(header.length) } else { Err(ParseError::Malformed) }
+}
+
 struct Header {
     source: Ipv4Addr,
     destination: Ipv4Addr,
     protocol: u8,
     length: usize,
     total: usize,
+    is_fragment: bool,
 }
 
 impl Header {
+    /// The header of a packet that is no fragment.
     fn read(bytes: &[u8]) -> Result<Self, ParseError> {
+        let header = Self::of_any(bytes)?;
+        if header.is_fragment { Err(ParseError::Fragment) } else { Ok(header) }
+    }
+
+    fn of_any(bytes: &[u8]) -> Result<Self, ParseError> {
         let (fixed, _) = bytes.split_first_chunk::<FIXED>().ok_or(ParseError::Malformed)?;
         #[rustfmt::skip]
         let [
@@ -55,12 +68,10 @@ impl Header {
         }
         options(bytes.get(FIXED..length).ok_or(ParseError::Malformed)?)?;
         const DO_NOT_FRAGMENT: u16 = 0x4000;
-        if u16::from_be_bytes([fragment_high, fragment_low]) & !DO_NOT_FRAGMENT != 0 {
-            return Err(ParseError::Fragment);
-        }
+        let is_fragment = u16::from_be_bytes([fragment_high, fragment_low]) & !DO_NOT_FRAGMENT != 0;
         let source = Ipv4Addr::new(s0, s1, s2, s3);
         let destination = Ipv4Addr::new(d0, d1, d2, d3);
-        Ok(Self { source, destination, protocol, length, total })
+        Ok(Self { source, destination, protocol, length, total, is_fragment })
     }
 
     fn datagram(self, bytes: &[u8]) -> Result<Datagram<'_>, ParseError> {

@@ -31,6 +31,19 @@ pub(super) fn quoted(bytes: &[u8]) -> Result<Datagram<'_>, ParseError> {
     header.datagram(clipped)
 }
 
+/// The addresses of a packet that fills `bytes` exactly, and whose first header behind the fixed one is a fragment's.
+pub(super) fn fragmented(bytes: &[u8]) -> Result<(Ipv6Addr, Ipv6Addr), ParseError> {
+    let (header, rest) = Header::read(bytes)?;
+    if header.payload != rest.len() {
+        return Err(ParseError::Malformed);
+    }
+    if header.next == FRAGMENT {
+        Ok((header.source, header.destination))
+    } else {
+        Err(ParseError::Unsupported)
+    }
+}
+
 struct Header {
     source: Ipv6Addr,
     destination: Ipv6Addr,

@@ -3,12 +3,15 @@
 //! Whatever is not understood in full is an error, and so dropped: a filter that guesses at what it sees is bypassed
 //! by whoever guesses better.
 
+mod fragment;
 mod icmp;
 mod ipv4;
 mod ipv6;
 mod transport;
 
 use std::net::IpAddr;
+
+pub(crate) use fragment::{Fragment, FragmentKey, fragment};
 
 /// A packet, as far as access is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +79,7 @@ pub enum ParseError {
     /// Cut short, longer than it says, or with lengths that contradict each other.
     #[error("malformed")]
     Malformed,
-    /// Part of a packet that was taken apart on its way. Fragments are not put together here.
+    /// Part of a packet that was taken apart on its way; it is judged once all parts are there.
     #[error("a fragment")]
     Fragment,
     /// With a route of the sender's choice: an IPv4 source-route option or an IPv6 routing header.

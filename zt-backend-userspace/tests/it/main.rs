@@ -8,6 +8,7 @@
     reason = "a test that cannot go on is to fail there"
 )]
 
+mod conformance;
 mod cuts;
 mod deadlines;
 mod lab;

@@ -290,7 +290,7 @@ fn judge_both(
     let direction = if from_device { Direction::FromDevice } else { Direction::ToDevice };
     let forwarded = Count::new(false);
     let packet = bytes(from_device, talk, content);
-    let verdict = filter.pass(direction, &packet, || {
+    let verdict = filter.pass(direction, &packet, |_| {
         forwarded.set(true);
         true
     });

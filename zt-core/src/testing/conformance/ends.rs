@@ -20,7 +20,7 @@ pub(super) async fn everything_ends_with_the_lease(scene: &mut Scene) -> Played 
     scene.lab.advance(Duration::from_secs(20)).await;
     scene.talks(&device, DNS).await?;
     scene.lab.advance(Duration::from_secs(11)).await;
-    let tried = scene.attempts(&device, DNS).await;
+    let tried = scene.attempts_in_vain(&device, DNS).await?;
     scene.open(Duration::from_secs(60)).await?;
     scene.dropped((&device, tried), STAYS).await?;
     scene.talks(&device, DNS).await
@@ -40,7 +40,7 @@ pub(super) async fn a_source_ends_by_itself(scene: &mut Scene) -> Played {
     scene.converge().await?;
     scene.talks(&device, DNS).await?;
     scene.lab.advance(Duration::from_secs(61)).await;
-    let tried = scene.attempts(&device, DNS).await;
+    let tried = scene.attempts_in_vain(&device, DNS).await?;
     scene.talks(&stays, STAYS).await?;
     scene.admit(&device);
     scene.converge().await?;

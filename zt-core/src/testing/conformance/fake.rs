@@ -50,6 +50,7 @@ struct State {
     owners: BTreeMap<IpAddr, PublicKey>,
     network: Queue,
     devices: BTreeMap<PublicKey, Queue>,
+    dropped: u64,
     from_network: Reassembly,
     from_devices: BTreeMap<PublicKey, Reassembly>,
 }
@@ -94,6 +95,10 @@ impl Lab for FakeLab {
 
     fn network(&self) -> Arc<dyn End> {
         Arc::<FakeEnd>::clone(&self.network)
+    }
+
+    async fn dropped(&self) -> u64 {
+        self.ways.with(|state| state.dropped)
     }
 
     async fn restart(&mut self) {
@@ -155,12 +160,14 @@ impl Ways {
             };
             let Some(whole) = pieces.take(bytes) else { return };
             let Some(packet) = read(side, &whole) else {
+                state.dropped = state.dropped.saturating_add(1);
                 if self.backend.has(Fault::FilterOff) && side != Side::Network {
                     state.network.push(whole);
                 }
                 return;
             };
             if self.backend.judge(&packet, state.now) == Verdict::Drop {
+                state.dropped = state.dropped.saturating_add(1);
                 return;
             }
             let queue = match side {

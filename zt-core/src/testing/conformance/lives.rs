@@ -12,7 +12,7 @@ pub(super) async fn suspended_sessions_come_back_at_once(scene: &mut Scene) -> P
     let stays = scene.admitted(2, &[STAYS]).await?;
     scene.talks(&device, DNS).await?;
     scene.apply(device.addresses.map(|address| Step::Cut(Cut::Source(address))).to_vec()).await?;
-    let tried = scene.attempts(&device, DNS).await;
+    let tried = scene.attempts_in_vain(&device, DNS).await?;
     scene.talks(&stays, STAYS).await?;
     scene.converge().await?;
     // The flow goes on: the server may speak first.
@@ -44,7 +44,7 @@ pub(super) async fn ended_sessions_make_room_for_the_next(scene: &mut Scene) -> 
         let (_, down) = super::scene::conversation(&device, DNS, family);
         foreign.push((scene.sends(&network, &down).await, "of a flow of the session before"));
     }
-    scene.talks(&device, STAYS).await?;
+    scene.talks_at_last(&device, STAYS).await?;
     scene.never(&device.end, &foreign)?;
     scene.dropped((&device, tried), STAYS).await?;
     scene.talks(&device, DNS).await
@@ -123,15 +123,18 @@ pub(super) async fn drift_is_repaired(scene: &mut Scene) -> Played {
         .insert(Pair { source: device.addresses[1], region: RegionId(77) }, PairEnd::WithSource);
     scene.admit(&stranger);
     scene.grant(&stranger, &[DNS]);
+    scene.grant(&device, &[WEB]);
     scene.converge().await?;
     scene.talks(&stranger, DNS).await?;
+    scene.talks(&device, WEB).await?;
     scene.elements = wanted;
     scene.converge().await?;
     if scene.observe().await?.elements != scene.elements {
         return fail("what is installed is not what was to be");
     }
     let tried = scene.attempts(&stranger, DNS).await;
-    scene.talks(&device, DNS).await?;
+    let widened = scene.attempts(&device, WEB).await;
+    scene.dropped((&device, widened), DNS).await?;
     scene.never(&scene.lab.network(), &tried[0])?;
     scene.never(&stranger.end, &tried[1])?;
     let observed = scene.observe().await?;
@@ -185,7 +188,7 @@ pub(super) async fn what_was_left_behind_is_brought_in_line(scene: &mut Scene) -
     scene.converge().await?;
     scene.open(Duration::from_hours(1)).await?;
     let tried = scene.attempts(&goes, DNS).await;
-    scene.talks(&stays, STAYS).await?;
+    scene.talks_at_last(&stays, STAYS).await?;
     scene.never(&scene.lab.network(), &tried[0])?;
     scene.never(&goes.end, &tried[1])?;
     if scene.observe().await?.elements != scene.elements {

@@ -73,6 +73,9 @@ pub trait Lab: Send + Sync {
     /// The network behind the gateway.
     fn network(&self) -> Arc<dyn End>;
 
+    /// How many packets that came to the gateway, out of a tunnel or from the network, it has dropped so far.
+    async fn dropped(&self) -> u64;
+
     /// Ends the gateway's process as a crash would, and starts it again on what it left behind.
     async fn restart(&mut self);
 

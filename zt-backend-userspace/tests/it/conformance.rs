@@ -1,0 +1,182 @@
+//! The conformance suite on gateways in this process.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{Mutex, mpsc};
+use zt_backend_userspace::clock::{BootClock as _, ManualClock};
+use zt_backend_userspace::{Gateway, GatewayConfig, PacketPort, StartError, Tunnel, TunnelConfig};
+use zt_core::backend::Backend;
+use zt_core::desired::{DeviceRoutes, GatewayRoute};
+use zt_core::id::GatewayId;
+use zt_core::key::PrivateKey;
+use zt_core::testing::conformance::{CASES, End, Failure, Lab, Labs};
+use zt_core::time::{BootInstant, Timestamp};
+
+use crate::lab::{PATIENCE, key, loopback};
+
+const GATEWAY: u8 = 200;
+
+/// Labs whose tunnels go over UDP on this host.
+struct Loopback {
+    has_filter: bool,
+    patience: Duration,
+}
+
+#[async_trait]
+impl Labs for Loopback {
+    async fn open(&self) -> Box<dyn Lab> {
+        let clock = Arc::new(ManualClock::new(BootInstant::from_millis(5_000)));
+        let config = GatewayConfig { private_key: key(GATEWAY), listen: loopback(), clock: clock.clone() };
+        let started = if self.has_filter {
+            Gateway::start(config).await
+        } else {
+            Gateway::dangerously_start_without_filter(config).await
+        };
+        let (gateway, port) = started.unwrap();
+        let (gateway, network) = (Some(gateway), Port::new(port));
+        Box::new(UserspaceLab { clock, gateway, network, devices: Vec::new(), patience: self.patience })
+    }
+}
+
+struct UserspaceLab {
+    clock: Arc<ManualClock>,
+    /// Always there but in the midst of a restart.
+    gateway: Option<Gateway>,
+    network: Arc<Port>,
+    /// They live as long as the lab.
+    devices: Vec<Tunnel>,
+    patience: Duration,
+}
+
+impl UserspaceLab {
+    fn gateway(&self) -> &Gateway {
+        self.gateway.as_ref().unwrap()
+    }
+}
+
+/// The packet port of a gateway or a device, which may be exchanged for that of another.
+struct Port {
+    sender: Mutex<mpsc::Sender<Vec<u8>>>,
+    receiver: Mutex<mpsc::Receiver<Vec<u8>>>,
+}
+
+impl Port {
+    fn new(PacketPort { sender, receiver, .. }: PacketPort) -> Arc<Self> {
+        Arc::new(Self { sender: Mutex::new(sender), receiver: Mutex::new(receiver) })
+    }
+
+    async fn exchange(&self, PacketPort { sender, receiver, .. }: PacketPort) {
+        *self.sender.lock().await = sender;
+        *self.receiver.lock().await = receiver;
+    }
+}
+
+#[async_trait]
+impl End for Port {
+    async fn send(&self, packet: Vec<u8>) {
+        let sender = self.sender.lock().await.clone();
+        sender.send(packet).await.unwrap();
+    }
+
+    async fn receive(&self) -> Vec<u8> {
+        self.receiver.lock().await.recv().await.unwrap()
+    }
+}
+
+#[async_trait]
+impl Lab for UserspaceLab {
+    fn backend(&self) -> &dyn Backend {
+        self.gateway()
+    }
+
+    /// The boot clock's time, a million seconds on.
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_000_000_000).after(Duration::from_millis(self.clock.now().as_millis()))
+    }
+
+    async fn advance(&mut self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    async fn device(&mut self, private_key: PrivateKey, addresses: &[IpAddr]) -> Arc<dyn End> {
+        let (tunnel, port) = Tunnel::start(TunnelConfig { private_key, listen: loopback() }).await.unwrap();
+        let route = GatewayRoute {
+            public_key: self.gateway().public_key(),
+            endpoint: self.gateway().local_address(),
+            allowed_ips: ["0.0.0.0/0", "::/0"].iter().map(|text| text.parse().unwrap()).collect(),
+        };
+        let gateways = [(GatewayId::new("gw").unwrap(), route)].into();
+        let routes = DeviceRoutes { addresses: addresses.iter().copied().collect(), gateways };
+        tunnel.apply_routes(&routes).await.unwrap();
+        self.devices.push(tunnel);
+        Port::new(port)
+    }
+
+    fn network(&self) -> Arc<dyn End> {
+        Arc::<Port>::clone(&self.network)
+    }
+
+    async fn dropped(&self) -> u64 {
+        let counts = self.gateway().counts();
+        [counts.from_devices, counts.to_devices].iter().flat_map(|counts| counts.dropped.values()).sum()
+    }
+
+    async fn restart(&mut self) {
+        let listen = self.gateway().local_address();
+        self.gateway().stop().await;
+        self.gateway = None;
+        let (gateway, port) = loop {
+            let config = GatewayConfig { clock: self.clock.clone(), private_key: key(GATEWAY), listen };
+            match Gateway::start(config).await {
+                Ok(started) => break started,
+                // The tasks of the old one end in their own time.
+                Err(StartError::Bind { .. }) => self.pause().await,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        self.network.exchange(port).await;
+        self.gateway = Some(gateway);
+    }
+
+    async fn pause(&self) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
+    async fn patience(&self) {
+        tokio::time::sleep(self.patience).await;
+    }
+}
+
+async fn failures(labs: &dyn Labs) -> Vec<(&'static str, Failure)> {
+    let mut failures = Vec::new();
+    for case in CASES {
+        failures.extend(case.run(labs).await.err().map(|failure| (case.name, failure)));
+    }
+    failures
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_over_loopback_conform() {
+    let failures = failures(&Loopback { has_filter: true, patience: PATIENCE }).await;
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// The peers alone are enough for a few of the cases.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_without_a_filter_does_not_conform() {
+    let failures = failures(&Loopback { has_filter: false, patience: Duration::from_secs(1) }).await;
+    let failed: Vec<_> = failures.iter().map(|(name, _)| *name).collect();
+    let passed: Vec<_> = CASES.iter().map(|case| case.name).filter(|name| !failed.contains(name)).collect();
+    let peers_suffice = [
+        "a_device_has_its_own_addresses_only",
+        "a_prefix_has_one_owner",
+        "a_revoked_key_reaches_nothing",
+        "another_generation_leaves_what_stays_alone",
+        "a_failed_step_leaves_nothing_foreign",
+        "nothing_passes_after_an_allowed_ip_is_cut",
+    ];
+    assert_eq!(passed, peers_suffice);
+}
