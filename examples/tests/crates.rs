@@ -13,10 +13,11 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The crates of the workspace, each with those it may depend on: dependencies point one way, never to a sibling.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("zt-core", &[]),
     ("zt-policy", &["zt-core"]),
     ("zt-posture", &["zt-core"]),
+    ("zt-linux", &["zt-core"]),
     ("zt-backend-userspace", &["zt-core"]),
     ("zt-examples", &["zt-core", "zt-policy", "zt-posture", "zt-backend-userspace"]),
     ("zt-fuzz", &["zt-core", "zt-policy", "zt-posture", "zt-backend-userspace"]),
