@@ -143,3 +143,18 @@ fn authorize(files: &Files, more: &[&str]) -> Output {
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
+
+#[test]
+fn every_policy_of_the_example_site_is_lowered() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("site/policy");
+    let mut count = 0_usize;
+    for file in fs::read_dir(folder).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        let policies = zt_policy::read_policies("example", &text).unwrap();
+        count = count.saturating_add(policies.policies().count());
+        let evaluator = zt_policy::Evaluator::new(policies).unwrap();
+        let unlowered: Vec<String> = evaluator.unlowered().map(|(id, why)| format!("{id}: {why}")).collect();
+        assert!(unlowered.is_empty(), "{unlowered:?}");
+    }
+    assert!(count >= 8, "only {count} policies");
+}

@@ -1,6 +1,5 @@
 //! Inner packets, and what the filter makes of them.
 
-use std::cell::Cell as Flag;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +7,14 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use zt_backend_userspace::clock::ManualClock;
 use zt_backend_userspace::filter::{Direction, DropReason, Filter, Verdict};
-use zt_backend_userspace::packet::{Body, Message, Packet, parse};
+use zt_backend_userspace::packet::{ParseError, parse};
 use zt_core::backend::Backend as _;
 use zt_core::desired::{Cell, Pair, PairEnd, Source};
 use zt_core::id::{Generation, RegionId, SessionEpoch, SessionId};
 use zt_core::key::{PrivateKey, PublicKey};
 use zt_core::net::{PortRange, Prefix, Protocol};
 use zt_core::plan::{Add, Cut, Plan, Step};
-use zt_core::testing::{self, FakeBackend, Payload, Side};
+use zt_core::testing::{self, FakeBackend, Reassembly, Side, read};
 use zt_core::time::{Anchor, BootInstant};
 
 use crate::example::START;
@@ -27,7 +26,8 @@ const PACKETS: usize = 64;
 /// Takes `bytes` for packets, one behind the other, each as long as its header says.
 ///
 /// What is parsed is in the bytes. The filter judges each packet, in both directions, as a linear scan over the same
-/// rules does, and hands on only what it accepts; once its gate is closed that is nothing.
+/// rules does that reads packets in its own way, and hands on only what it accepts: fragments all together, if what they
+/// make up is accepted. Once its gate is closed that is nothing.
 pub fn body(mut bytes: &[u8]) {
     let rules = rules();
     let anchor = Anchor { at: START, boot: BootInstant::default() };
@@ -48,33 +48,47 @@ pub fn body(mut bytes: &[u8]) {
         if let Ok(packet) = &parsed {
             assert_in_bytes(bytes, packet);
         }
-        for direction in [Direction::ToDevice, Direction::FromDevice] {
-            let expected = match &parsed {
-                Ok(packet) => judge.judge(&as_judged(packet, direction), START) == testing::Verdict::Accept,
-                Err(_) => false,
-            };
-            let verdict = pass(&filter, direction, bytes);
-            assert_eq!(verdict == Verdict::Accept, expected, "{verdict:?} {direction:?}: {parsed:?}");
-            if let Err(error) = parsed {
-                assert_eq!(verdict, Verdict::Drop(DropReason::Unparsed(error)));
+        for (direction, side) in
+            [(Direction::ToDevice, Side::Network), (Direction::FromDevice, Side::Device(key()))]
+        {
+            let accepts = |packet| judge.judge(&packet, START) == testing::Verdict::Accept;
+            let (verdict, handed_on) = pass(&filter, direction, bytes);
+            match &parsed {
+                Err(ParseError::Fragment) if verdict == Verdict::Accept => {
+                    let mut reassembly = Reassembly::default();
+                    let wholes: Vec<_> = handed_on.iter().filter_map(|part| reassembly.take(part)).collect();
+                    assert_eq!(wholes.len(), 1, "{handed_on:?}");
+                    let packets = wholes.iter().map(|whole| read(side, whole));
+                    assert!(packets.flatten().any(accepts), "{direction:?}: {wholes:?}");
+                }
+                Err(ParseError::Fragment) => assert!(handed_on.is_empty()),
+                Err(error) => assert_eq!(verdict, Verdict::Drop(DropReason::Unparsed(*error))),
+                Ok(_) => {
+                    let expected = read(side, bytes).is_some_and(accepts);
+                    assert_eq!(verdict == Verdict::Accept, expected, "{verdict:?} {direction:?}: {parsed:?}");
+                }
+            }
+            if parsed.is_err() {
+                assert_eq!(read(side, bytes), None);
             }
         }
     }
     filter.cut(&[&Cut::Gate], anchor);
     for bytes in packets {
-        assert_ne!(pass(&filter, Direction::FromDevice, bytes), Verdict::Accept, "the gate is closed");
+        let (verdict, _) = pass(&filter, Direction::FromDevice, bytes);
+        assert!(matches!(verdict, Verdict::Drop(_)), "the gate is closed");
     }
 }
 
-/// The filter's verdict, which is accept if and only if it handed the packet on.
-fn pass(filter: &Filter, direction: Direction, bytes: &[u8]) -> Verdict {
-    let forwarded = Flag::new(false);
-    let verdict = filter.pass(direction, bytes, |_| {
-        forwarded.set(true);
+/// The filter's verdict, and what it handed on: something if and only if it accepts.
+fn pass(filter: &Filter, direction: Direction, bytes: &[u8]) -> (Verdict, Vec<Vec<u8>>) {
+    let mut handed_on = Vec::new();
+    let verdict = filter.pass(direction, bytes, |bytes| {
+        handed_on.push(bytes.to_vec());
         true
     });
-    assert_eq!(forwarded.get(), verdict == Verdict::Accept);
-    verdict
+    assert_eq!(!handed_on.is_empty(), verdict == Verdict::Accept);
+    (verdict, handed_on)
 }
 
 /// One device with an address of each family, and one resource with some services of each.
@@ -107,30 +121,4 @@ fn rules() -> Vec<Add> {
 
 fn key() -> PublicKey {
     PrivateKey::from_bytes([1; 32]).public_key()
-}
-
-/// The packet as the fake backend takes it.
-fn as_judged(packet: &Packet, direction: Direction) -> testing::Packet {
-    let side = match direction {
-        Direction::FromDevice => Side::Device(key()),
-        Direction::ToDevice => Side::Network,
-    };
-    let payload = match packet.body {
-        Body::Message(message) => payload(message),
-        Body::Error(quote) => Payload::Error {
-            source: quote.source,
-            destination: quote.destination,
-            payload: Box::new(payload(quote.message)),
-        },
-    };
-    testing::Packet { side, source: packet.source, destination: packet.destination, payload }
-}
-
-const fn payload(message: Message) -> Payload {
-    match message {
-        Message::Tcp { source, destination } => Payload::Tcp { source, destination },
-        Message::Udp { source, destination } => Payload::Udp { source, destination },
-        Message::EchoRequest { id } => Payload::EchoRequest { id },
-        Message::EchoReply { id } => Payload::EchoReply { id },
-    }
 }
