@@ -18,7 +18,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ("zt-policy", &["zt-core"]),
     ("zt-posture", &["zt-core"]),
     ("zt-linux", &["zt-core"]),
-    ("zt-backend-userspace", &["zt-core"]),
+    ("zt-backend-userspace", &["zt-core", "zt-linux"]),
     ("zt-examples", &["zt-core", "zt-policy", "zt-posture", "zt-backend-userspace"]),
     ("zt-fuzz", &["zt-core", "zt-policy", "zt-posture", "zt-backend-userspace"]),
     ("zt-benches", &["zt-core", "zt-policy"]),

@@ -92,10 +92,12 @@ mod gateway;
 pub mod packet;
 mod port;
 mod socket;
+mod tun;
 mod tunnel;
 mod wireguard;
 
 pub use self::gateway::{Gateway, GatewayConfig};
 pub use self::port::{PacketPort, TUNNEL_MTU};
+pub use self::tun::{CarryEnd, carry};
 pub use self::tunnel::{RoutesError, Tunnel, TunnelConfig};
 pub use self::wireguard::StartError;

@@ -59,6 +59,8 @@ mod link;
 mod mtu;
 mod name;
 mod netlink;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tun;
 
 pub use self::link::{

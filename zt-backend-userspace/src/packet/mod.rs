@@ -7,11 +7,13 @@ mod fragment;
 mod icmp;
 mod ipv4;
 mod ipv6;
+mod mss;
 mod transport;
 
 use std::net::IpAddr;
 
 pub(crate) use fragment::{Fragment, FragmentKey, fragment};
+pub(crate) use mss::clamp;
 
 /// A packet, as far as access is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,14 +16,19 @@ use zt_core::testing::conformance::{CASES, End, Failure, Lab, Labs};
 use zt_core::time::{BootInstant, Timestamp};
 
 use crate::lab::{PATIENCE, key, loopback};
+use crate::lan::Lan;
 
 const GATEWAY: u8 = 200;
 
 /// Labs whose tunnels go over UDP on this host.
 struct Loopback {
     has_filter: bool,
+    /// Whether packets go on to the network by a TUN device and the kernel, in the namespace of the calling thread.
+    has_tun: bool,
     patience: Duration,
 }
+
+const CONFORMING: Loopback = Loopback { has_filter: true, has_tun: false, patience: PATIENCE };
 
 #[async_trait]
 impl Labs for Loopback {
@@ -36,7 +41,9 @@ impl Labs for Loopback {
             Gateway::dangerously_start_without_filter(config).await
         };
         let (gateway, port) = started.unwrap();
-        let (gateway, network) = (Some(gateway), Port::new(port));
+        let network =
+            if self.has_tun { Network::Lan(Lan::open(port).await) } else { Network::Port(Port::new(port)) };
+        let gateway = Some(gateway);
         Box::new(UserspaceLab { clock, gateway, network, devices: Vec::new(), patience: self.patience })
     }
 }
@@ -45,7 +52,7 @@ struct UserspaceLab {
     clock: Arc<ManualClock>,
     /// Always there but in the midst of a restart.
     gateway: Option<Gateway>,
-    network: Arc<Port>,
+    network: Network,
     /// They live as long as the lab.
     devices: Vec<Tunnel>,
     patience: Duration,
@@ -55,6 +62,12 @@ impl UserspaceLab {
     fn gateway(&self) -> &Gateway {
         self.gateway.as_ref().unwrap()
     }
+}
+
+/// The network behind the gateway.
+enum Network {
+    Port(Arc<Port>),
+    Lan(Arc<Lan>),
 }
 
 /// The packet port of a gateway or a device, which may be exchanged for that of another.
@@ -116,7 +129,10 @@ impl Lab for UserspaceLab {
     }
 
     fn network(&self) -> Arc<dyn End> {
-        Arc::<Port>::clone(&self.network)
+        match &self.network {
+            Network::Port(port) => Arc::<Port>::clone(port),
+            Network::Lan(lan) => Arc::<Lan>::clone(lan),
+        }
     }
 
     async fn dropped(&self) -> u64 {
@@ -137,7 +153,10 @@ impl Lab for UserspaceLab {
                 Err(error) => panic!("{error}"),
             }
         };
-        self.network.exchange(port).await;
+        match &self.network {
+            Network::Port(network) => network.exchange(port).await,
+            Network::Lan(lan) => lan.carry(port).await,
+        }
         self.gateway = Some(gateway);
     }
 
@@ -160,14 +179,15 @@ async fn failures(labs: &dyn Labs) -> Vec<(&'static str, Failure)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gateways_over_loopback_conform() {
-    let failures = failures(&Loopback { has_filter: true, patience: PATIENCE }).await;
+    let failures = failures(&CONFORMING).await;
     assert!(failures.is_empty(), "{failures:#?}");
 }
 
 /// The peers alone are enough for a few of the cases.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_without_a_filter_does_not_conform() {
-    let failures = failures(&Loopback { has_filter: false, patience: Duration::from_secs(1) }).await;
+    let failures =
+        failures(&Loopback { has_filter: false, patience: Duration::from_secs(1), ..CONFORMING }).await;
     let failed: Vec<_> = failures.iter().map(|(name, _)| *name).collect();
     let passed: Vec<_> = CASES.iter().map(|case| case.name).filter(|name| !failed.contains(name)).collect();
     let peers_suffice = [
@@ -179,4 +199,13 @@ async fn a_gateway_without_a_filter_does_not_conform() {
         "nothing_passes_after_an_allowed_ip_is_cut",
     ];
     assert_eq!(passed, peers_suffice);
+}
+
+#[test]
+fn gateways_on_tun_devices_conform() {
+    let test = || async {
+        let failures = failures(&Loopback { has_tun: true, ..CONFORMING }).await;
+        assert!(failures.is_empty(), "{failures:#?}");
+    };
+    zt_linux::testing::alone(20 * PATIENCE, test).unwrap();
 }

@@ -12,6 +12,7 @@ mod conformance;
 mod cuts;
 mod deadlines;
 mod lab;
+mod lan;
 mod lifetime;
 mod packets;
 mod parsing;

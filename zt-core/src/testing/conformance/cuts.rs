@@ -48,12 +48,15 @@ async fn cut_while_packets_flow(
     let streams: Vec<&Stream> = cut.iter().chain(&kept).collect();
     let marks = flow(lab, &streams, act).await?;
 
-    // What was cut is given back, and packets that are sent behind all of the others arrive on the same ways.
+    // All but what was used is given back; packets that are sent behind all of the others arrive on the same ways. What
+    // was used stays away, since packets that wait somewhere would pass once it is back.
+    for (service, family) in places() {
+        scene.elements.cells.remove(&service.cell(family).0);
+        scene.elements.pairs.remove(&pair(&device, &service, family));
+    }
     scene.converge().await?;
     scene.open(Duration::from_hours(1)).await?;
-    for service in USED {
-        scene.talks_at_last(&device, service).await?;
-    }
+    scene.talks_at_last(&device, STAYS).await?;
     cut.iter().zip(marks).try_for_each(|(stream, mark)| stream.nothing_beyond(scene, mark))
 }
 
