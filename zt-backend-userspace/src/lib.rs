@@ -21,12 +21,15 @@
 //!     Tunnel ── WireGuard ══ UDP ══ WireGuard ── source is the peer's? ── Filter ──┘ Gateway
 //! ```
 //!
+//! A caller chooses what is on either side: inner packets go by channels, which [`carry`] connects with a TUN device, and
+//! WireGuard's own datagrams by UDP or by channels ([`Underlay`]).
+//!
 //! One device, one resource, one packet:
 //!
 //! ```
 //! # use std::sync::Arc;
 //! # use zt_backend_userspace::clock::HostClock;
-//! # use zt_backend_userspace::{Gateway, GatewayConfig, Tunnel, TunnelConfig};
+//! # use zt_backend_userspace::{Gateway, GatewayConfig, Tunnel, TunnelConfig, Underlay};
 //! # use zt_core::backend::Backend as _;
 //! # use zt_core::desired::{Cell, DeviceRoutes, GatewayRoute, Pair, PairEnd, Source};
 //! # use zt_core::id::{GatewayId, Generation, RegionId, SessionEpoch, SessionId};
@@ -36,12 +39,13 @@
 //! # use zt_core::time::Timestamp;
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let listen = "127.0.0.1:0".parse()?;
+//! let underlay = Underlay::Udp("127.0.0.1:0".parse()?);
 //! let private_key = PrivateKey::from_bytes([1; 32]); // 32 random bytes, in earnest
-//! let config = GatewayConfig { private_key, listen, clock: Arc::new(HostClock) };
+//! let config = GatewayConfig { private_key, underlay, clock: Arc::new(HostClock) };
 //! let (gateway, mut network) = Gateway::start(config).await?;
 //! let private_key = PrivateKey::from_bytes([2; 32]);
-//! let (tunnel, device) = Tunnel::start(TunnelConfig { private_key, listen }).await?;
+//! let underlay = Underlay::Udp("127.0.0.1:0".parse()?);
+//! let (tunnel, device) = Tunnel::start(TunnelConfig { private_key, underlay }).await?;
 //!
 //! // the device's routes
 //! let source = "10.99.0.2".parse()?;
@@ -84,7 +88,7 @@
 //!   first; the controller lets an address rest before it gives it away again.
 //!
 //! # Features
-//! - `testing`: a gateway without its filter, to show what the filter is for.
+//! - `testing`: a gateway without its filter, to show what the filter is for, and a network in memory.
 
 pub mod clock;
 pub mod filter;
@@ -92,12 +96,16 @@ mod gateway;
 pub mod packet;
 mod port;
 mod socket;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tun;
 mod tunnel;
+mod underlay;
 mod wireguard;
 
 pub use self::gateway::{Gateway, GatewayConfig};
 pub use self::port::{PacketPort, TUNNEL_MTU};
 pub use self::tun::{CarryEnd, carry};
 pub use self::tunnel::{RoutesError, Tunnel, TunnelConfig};
+pub use self::underlay::{Datagram, DatagramPort, Underlay};
 pub use self::wireguard::StartError;

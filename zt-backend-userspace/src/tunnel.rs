@@ -12,15 +12,16 @@ use zt_core::net::Prefix;
 
 use crate::port::{self, PacketPort, Unscreened};
 use crate::socket::Socket;
+use crate::underlay::Underlay;
 use crate::wireguard::{PeerConfig, StartError, WireGuard};
 
 /// What a tunnel is started with.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct TunnelConfig {
     /// The device's WireGuard key.
     pub private_key: PrivateKey,
-    /// The local UDP address; port 0 takes a free port.
-    pub listen: SocketAddr,
+    /// What carries its datagrams, and where it listens; see [`Tunnel::local_address`].
+    pub underlay: Underlay,
 }
 
 /// Why routes were not applied.
@@ -64,12 +65,11 @@ impl Tunnel {
     /// # Errors
     /// If the address cannot be bound or WireGuard does not start. Nothing runs then.
     pub async fn start(config: TunnelConfig) -> Result<(Self, PacketPort), StartError> {
-        let TunnelConfig { private_key, listen } = config;
-        let bind = |source| StartError::Bind { address: listen, source };
-        let socket = Socket::bind(listen).map_err(bind)?;
-        let local_address = socket.local_address().map_err(bind)?;
+        let TunnelConfig { private_key, underlay } = config;
+        let (socket, closed) = Socket::open(underlay)?;
+        let local_address = socket.local_address();
         let (port, from_tunnel, into_tunnel) = port::open(&Arc::new(Unscreened));
-        let wireguard = WireGuard::start(&private_key, socket, (from_tunnel, into_tunnel)).await?;
+        let wireguard = WireGuard::start(&private_key, (socket, closed), (from_tunnel, into_tunnel)).await?;
         let running = Running { wireguard: Arc::new(wireguard), routes: BTreeMap::new() };
         let public_key = private_key.public_key();
         Ok((Self { public_key, local_address, running: Mutex::new(Some(running)) }, port))
@@ -81,7 +81,7 @@ impl Tunnel {
         self.public_key
     }
 
-    /// Its UDP address.
+    /// Its address in the underlay.
     #[must_use]
     pub const fn local_address(&self) -> SocketAddr {
         self.local_address

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use gotatun::device::{Device, DeviceBuilder, Peer};
 use gotatun::x25519;
+use tokio::sync::Mutex;
 use zt_core::key::{PrivateKey, PublicKey};
 use zt_core::net::Prefix;
 
 use crate::port::{FromTunnel, IntoTunnel, Screen};
-use crate::socket::Socket;
+use crate::socket::{Closed, Socket};
 
 /// How long a forced handshake may take; WireGuard's own timers go on after that.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
@@ -46,13 +47,14 @@ pub(crate) struct PeerConfig {
 pub(crate) struct WireGuard<S: Screen> {
     device: Device<(Socket, FromTunnel<S>, IntoTunnel<S>)>,
     socket: Socket,
+    closed: Mutex<Closed>,
 }
 
 impl<S: Screen> WireGuard<S> {
     /// Starts with no peers.
     pub(crate) async fn start(
         private_key: &PrivateKey,
-        socket: Socket,
+        (socket, closed): (Socket, Closed),
         port: (FromTunnel<S>, IntoTunnel<S>),
     ) -> Result<Self, StartError> {
         let failed = |error: gotatun::device::Error| StartError::WireGuard(error.to_string());
@@ -66,7 +68,7 @@ impl<S: Screen> WireGuard<S> {
             .map_err(failed)?;
         // built without peers it does not listen, and adding peers does not change that; clearing them does
         device.clear_peers().await.map_err(failed)?;
-        Ok(Self { device, socket })
+        Ok(Self { device, socket, closed: Mutex::new(closed) })
     }
 
     /// Whether it still receives.
@@ -133,9 +135,11 @@ impl<S: Screen> WireGuard<S> {
         let _ = tokio::time::timeout(HANDSHAKE_PATIENCE, self.device.force_handshake(&key)).await;
     }
 
-    /// Stops for good: no packet is sent or received after it returns.
+    /// Stops for good: no packet is sent or received after it returns, and its address is free.
     pub(crate) async fn stop(&self) {
         self.device.suspend().await;
+        self.socket.close();
+        self.closed.lock().await.wait().await;
     }
 }
 

@@ -11,7 +11,7 @@ use zt_core::plan::{Add, Cut, Destroy, Step};
 use zt_core::time::Anchor;
 
 use super::endpoints::Endpoints;
-use super::peers::Staged;
+use super::peers::{Peers, Staged};
 use crate::filter::Filter;
 use crate::wireguard::{PeerConfig, WireGuard};
 
@@ -23,6 +23,8 @@ pub(super) struct Running {
     pub(super) own: PublicKey,
     pub(super) filter: Arc<Filter>,
     pub(super) wireguard: Arc<WireGuard<Filter>>,
+    /// What WireGuard has; none while that is being changed, and so after a change that failed or was cancelled.
+    pub(super) peers: Option<Peers>,
     /// The keys of all peers: to make one anew from its bytes costs a multiplication on the curve.
     pub(super) names: BTreeMap<[u8; 32], PublicKey>,
     pub(super) left: Endpoints,
@@ -74,10 +76,23 @@ impl Running {
     pub(super) async fn carry_out(&mut self, phase: &Phase<'_>, anchor: Anchor) -> Result<(), BackendError> {
         while self.handshakes.try_join_next().is_some() {}
         self.filter.cut(&phase.cuts, anchor);
-        self.cut_allowed_ips(phase).await?;
-        self.add(&phase.additions, anchor).await?;
-        self.destroy(&phase.destroyed).await?;
-        self.check()
+        let mut peers = match self.peers.take() {
+            Some(peers) => peers,
+            None => self.read().await.into_iter().map(|(key, config)| (key, config.allowed_ips)).collect(),
+        };
+        self.remember_endpoints(phase).await;
+        self.cut_allowed_ips(&mut peers, phase).await?;
+        let refusal = self.add(&mut peers, &phase.additions, anchor).await?;
+        if refusal.is_none() {
+            for key in
+                phase.destroyed.iter().filter(|key| peers.get(key).is_some()).copied().collect::<Vec<_>>()
+            {
+                self.remove(&mut peers, &key).await?;
+            }
+        }
+        self.peers = Some(peers);
+        self.check()?;
+        refusal.map_or(Ok(()), Err)
     }
 
     /// Whether it still works.
@@ -90,12 +105,23 @@ impl Running {
     }
 
     /// Reads back the peers.
-    pub(super) async fn peers(&self) -> BTreeMap<PublicKey, PeerConfig> {
+    pub(super) async fn read(&self) -> BTreeMap<PublicKey, PeerConfig> {
         let name = |bytes| self.names.get(&bytes).copied().or_else(|| PublicKey::from_bytes(bytes).ok());
         self.wireguard.peers(name).await
     }
 
-    async fn cut_allowed_ips(&mut self, phase: &Phase<'_>) -> Result<(), BackendError> {
+    async fn remember_endpoints(&mut self, phase: &Phase<'_>) {
+        if phase.destroyed.is_empty() {
+            return;
+        }
+        for (key, config) in self.read().await {
+            if let Some(endpoint) = config.endpoint.filter(|_| phase.destroyed.contains(&key)) {
+                self.left.remember(key, endpoint);
+            }
+        }
+    }
+
+    async fn cut_allowed_ips(&mut self, peers: &mut Peers, phase: &Phase<'_>) -> Result<(), BackendError> {
         let mut gone: BTreeMap<PublicKey, BTreeSet<Prefix>> = BTreeMap::new();
         for cut in &phase.cuts {
             match cut {
@@ -110,32 +136,30 @@ impl Running {
                 | Cut::Cell(_) => {}
             }
         }
-        if gone.is_empty() {
-            return Ok(());
-        }
-        let peers = self.peers().await;
         for (key, gone) in &gone {
-            let Some(config) = peers.get(key) else { continue };
-            let kept: BTreeSet<Prefix> = config.allowed_ips.difference(gone).copied().collect();
+            let Some(allowed_ips) = peers.get(key) else { continue };
+            let kept: BTreeSet<Prefix> = allowed_ips.difference(gone).copied().collect();
             if phase.destroyed.contains(key) {
-                self.remove(key, config).await?; // both look at every allowed IP there is: once is enough
-            } else if kept.len() < config.allowed_ips.len() {
+                self.remove(peers, key).await?; // both look at every allowed IP there is: once is enough
+            } else if kept.len() < allowed_ips.len() {
                 self.wireguard.change(key, &kept, None).await.map_err(BackendError::Gone)?;
+                peers.set(*key, kept);
             }
         }
         Ok(())
     }
 
-    async fn add(&mut self, additions: &[&Add], anchor: Anchor) -> Result<(), BackendError> {
-        let peers = if additions.iter().any(|add| matches!(add, Add::Peer(_) | Add::AllowedIp(..))) {
-            self.peers().await
-        } else {
-            BTreeMap::new()
-        };
+    /// Carries out additions up to the first that is refused, which is given back.
+    async fn add(
+        &mut self,
+        peers: &mut Peers,
+        additions: &[&Add],
+        anchor: Anchor,
+    ) -> Result<Option<BackendError>, BackendError> {
         let mut sound = additions;
         let mut refusal = None;
         let changed = loop {
-            let mut staged = Staged::new(self.own, &peers);
+            let mut staged = Staged::new(self.own, peers);
             let refused = match staged.add(sound) {
                 Ok(()) => {
                     self.filter.add(sound, anchor).map_err(|error| (error.at, error.problem.to_owned()))
@@ -145,26 +169,24 @@ impl Running {
             match refused {
                 Ok(()) => break staged.into_changed(),
                 Err((at, problem)) => {
-                    refusal = sound.get(at).map(|add| ((*add).clone(), problem));
+                    refusal = sound.get(at).map(|add| (Box::new(Step::Add((*add).clone())), problem));
                     sound = sound.get(..at).unwrap_or_default();
                 }
             }
         };
-        self.change_peers(&peers, changed).await?;
-        refusal.map_or(Ok(()), |(add, problem)| {
-            Err(BackendError::Step { step: Box::new(Step::Add(add)), problem })
-        })
+        self.change_peers(peers, changed).await?;
+        Ok(refusal.map(|(step, problem)| BackendError::Step { step, problem }))
     }
 
     async fn change_peers(
         &mut self,
-        present: &BTreeMap<PublicKey, PeerConfig>,
+        peers: &mut Peers,
         changed: BTreeMap<PublicKey, BTreeSet<Prefix>>,
     ) -> Result<(), BackendError> {
-        let (old, new): (Vec<_>, Vec<_>) =
-            changed.into_iter().partition(|(key, _)| present.contains_key(key));
-        for (key, allowed_ips) in &old {
-            self.wireguard.change(key, allowed_ips, None).await.map_err(BackendError::Gone)?;
+        let (old, new): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(key, _)| peers.get(key).is_some());
+        for (key, allowed_ips) in old {
+            self.wireguard.change(&key, &allowed_ips, None).await.map_err(BackendError::Gone)?;
+            peers.set(key, allowed_ips);
         }
         self.names.extend(new.iter().map(|(key, _)| (*key.as_bytes(), *key)));
         let new: Vec<(PublicKey, PeerConfig)> = new
@@ -176,30 +198,20 @@ impl Running {
                 return Err(BackendError::Gone("somebody else adds peers".into()));
             }
         }
-        for (key, _) in new.iter().filter(|(_, config)| config.endpoint.is_some()) {
-            let (wireguard, key) = (Arc::clone(&self.wireguard), *key);
-            self.handshakes.spawn(async move { wireguard.shake_hands(&key).await });
+        for (key, config) in new {
+            peers.set(key, config.allowed_ips);
+            if config.endpoint.is_some() {
+                let wireguard = Arc::clone(&self.wireguard);
+                self.handshakes.spawn(async move { wireguard.shake_hands(&key).await });
+            }
         }
         Ok(())
     }
 
-    async fn destroy(&mut self, keys: &BTreeSet<PublicKey>) -> Result<(), BackendError> {
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let peers = self.peers().await;
-        for (key, config) in peers.iter().filter(|(key, _)| keys.contains(key)) {
-            self.remove(key, config).await?;
-        }
-        Ok(())
-    }
-
-    async fn remove(&mut self, key: &PublicKey, config: &PeerConfig) -> Result<(), BackendError> {
-        if let Some(endpoint) = config.endpoint {
-            self.left.remember(*key, endpoint);
-        }
+    async fn remove(&mut self, peers: &mut Peers, key: &PublicKey) -> Result<(), BackendError> {
         self.wireguard.remove(key).await.map_err(BackendError::Gone)?;
         self.names.remove(key.as_bytes());
+        peers.remove(key);
         Ok(())
     }
 }

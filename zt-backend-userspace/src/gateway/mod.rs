@@ -20,19 +20,21 @@ use zt_core::time::Anchor;
 
 use self::apply::{Phase, Running};
 use self::endpoints::Endpoints;
+use self::peers::Peers;
 use crate::clock::BootClock;
 use crate::filter::{Counts, Filter};
 use crate::port::{self, PacketPort};
 use crate::socket::Socket;
+use crate::underlay::Underlay;
 use crate::wireguard::{StartError, WireGuard};
 
 /// What a gateway is started with.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct GatewayConfig {
     /// Its WireGuard key.
     pub private_key: PrivateKey,
-    /// Where it listens; port 0 takes a free port (see [`Gateway::local_address`]), `[::]` takes IPv4 too.
-    pub listen: SocketAddr,
+    /// What carries its datagrams, and where it listens; see [`Gateway::local_address`].
+    pub underlay: Underlay,
     /// The clock that ends leases and sessions.
     pub clock: Arc<dyn BootClock>,
 }
@@ -76,18 +78,18 @@ impl Gateway {
     }
 
     async fn start_with(config: GatewayConfig, filter: Filter) -> Result<(Self, PacketPort), StartError> {
-        let GatewayConfig { private_key, listen, clock } = config;
-        let bind = |source| StartError::Bind { address: listen, source };
-        let socket = Socket::bind(listen).map_err(bind)?;
-        let local_address = socket.local_address().map_err(bind)?;
+        let GatewayConfig { private_key, underlay, clock } = config;
+        let (socket, closed) = Socket::open(underlay)?;
+        let local_address = socket.local_address();
         let filter = Arc::new(filter);
         let (port, from_tunnel, into_tunnel) = port::open(&filter);
-        let wireguard = WireGuard::start(&private_key, socket, (from_tunnel, into_tunnel)).await?;
+        let wireguard = WireGuard::start(&private_key, (socket, closed), (from_tunnel, into_tunnel)).await?;
         let public_key = private_key.public_key();
         let running = Running {
             own: public_key,
             filter: Arc::clone(&filter),
             wireguard: Arc::new(wireguard),
+            peers: Some(Peers::default()),
             names: BTreeMap::new(),
             left: Endpoints::default(),
             handshakes: JoinSet::new(),
@@ -154,7 +156,7 @@ impl Backend for Gateway {
         let running = self.running.lock().await;
         let running = running.as_ref().ok_or_else(stopped)?;
         running.check()?;
-        let peers = running.peers().await;
+        let peers = running.read().await;
         let (gate, mut elements) = self.filter.observe();
         elements.peers =
             peers.into_iter().map(|(key, config)| (key, Peer { allowed_ips: config.allowed_ips })).collect();

@@ -1,4 +1,4 @@
-//! What additions would make of the peers, and which of them are refused.
+//! The peers that a gateway has, and what additions would make of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,27 +7,56 @@ use zt_core::key::PublicKey;
 use zt_core::net::Prefix;
 use zt_core::plan::Add;
 
-use crate::wireguard::PeerConfig;
+/// The allowed IPs of all peers. It is WireGuard that has them; to ask it costs as much as there are peers.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    allowed_ips: BTreeMap<PublicKey, BTreeSet<Prefix>>,
+    owners: BTreeMap<Prefix, PublicKey>,
+}
+
+impl Peers {
+    /// The allowed IPs of a peer that is present.
+    pub(super) fn get(&self, key: &PublicKey) -> Option<&BTreeSet<Prefix>> {
+        self.allowed_ips.get(key)
+    }
+
+    /// Makes these the allowed IPs of a peer, which is present from now on.
+    pub(super) fn set(&mut self, key: PublicKey, allowed_ips: BTreeSet<Prefix>) {
+        self.remove(&key);
+        self.owners.extend(allowed_ips.iter().map(|prefix| (*prefix, key)));
+        self.allowed_ips.insert(key, allowed_ips);
+    }
+
+    /// Removes a peer.
+    pub(super) fn remove(&mut self, key: &PublicKey) {
+        for prefix in self.allowed_ips.remove(key).unwrap_or_default() {
+            self.owners.remove(&prefix);
+        }
+    }
+}
+
+impl FromIterator<(PublicKey, BTreeSet<Prefix>)> for Peers {
+    fn from_iter<I: IntoIterator<Item = (PublicKey, BTreeSet<Prefix>)>>(peers: I) -> Self {
+        let mut all = Self::default();
+        peers.into_iter().for_each(|(key, allowed_ips)| all.set(key, allowed_ips));
+        all
+    }
+}
 
 /// The peers as they would be, prefix by prefix.
 ///
 /// INV-G1: prefixes of different peers never overlap, since WireGuard would silently move the shared part.
 pub(super) struct Staged<'a> {
     own: PublicKey,
-    present: &'a BTreeMap<PublicKey, PeerConfig>,
-    owners: BTreeMap<Prefix, PublicKey>,
+    present: &'a Peers,
     changed: BTreeMap<PublicKey, BTreeSet<Prefix>>,
+    owners: BTreeMap<Prefix, PublicKey>,
 }
 
 impl<'a> Staged<'a> {
     /// Starts from the peers that are present; `own` is the gateway's key.
-    pub(super) fn new(own: PublicKey, present: &'a BTreeMap<PublicKey, PeerConfig>) -> Self {
-        let prefixes = |(key, config): (&PublicKey, &'a PeerConfig)| {
-            let key = *key;
-            config.allowed_ips.iter().map(move |prefix| (*prefix, key))
-        };
-        let owners = present.iter().flat_map(prefixes).collect();
-        Self { own, present, owners, changed: BTreeMap::new() }
+    pub(super) const fn new(own: PublicKey, present: &'a Peers) -> Self {
+        Self { own, present, changed: BTreeMap::new(), owners: BTreeMap::new() }
     }
 
     /// Carries out additions in their order, up to the first that is refused: its place, and why it is.
@@ -52,7 +81,7 @@ impl<'a> Staged<'a> {
         if key == self.own {
             return Err("the gateway's own key".into());
         }
-        if self.present.contains_key(&key) || self.changed.contains_key(&key) {
+        if self.present.get(&key).is_some() || self.changed.contains_key(&key) {
             return Err("the peer is present".into());
         }
         self.changed.insert(key, BTreeSet::new());
@@ -60,26 +89,27 @@ impl<'a> Staged<'a> {
     }
 
     fn add_allowed_ip(&mut self, key: PublicKey, prefix: Prefix) -> Result<(), String> {
-        if let Some(other) = self.other_owner(key, prefix) {
+        let owners = [&self.present.owners, &self.owners];
+        if let Some(other) = owners.into_iter().find_map(|owners| other_owner(owners, key, prefix)) {
             return Err(format!("{other} overlaps"));
         }
         if !self.changed.contains_key(&key) {
             let present = self.present.get(&key).ok_or("no such peer")?;
-            self.changed.insert(key, present.allowed_ips.clone());
+            self.changed.insert(key, present.clone());
         }
         self.changed.entry(key).or_default().insert(prefix);
         self.owners.insert(prefix, key);
         Ok(())
     }
+}
 
-    /// A prefix of another peer that overlaps: two prefixes do only if one contains the other.
-    fn other_owner(&self, key: PublicKey, prefix: Prefix) -> Option<Prefix> {
-        let inside = self.owners.range(prefix..).take_while(|(other, _)| prefix.contains(other.address()));
-        let around = (0..=prefix.length())
-            .filter_map(|length| Prefix::new(masked(prefix.address(), length), length).ok())
-            .filter_map(|other| self.owners.get_key_value(&other));
-        inside.chain(around).find(|(_, owner)| **owner != key).map(|(other, _)| *other)
-    }
+/// A prefix of another peer that overlaps: two prefixes do only if one contains the other.
+fn other_owner(owners: &BTreeMap<Prefix, PublicKey>, key: PublicKey, prefix: Prefix) -> Option<Prefix> {
+    let inside = owners.range(prefix..).take_while(|(other, _)| prefix.contains(other.address()));
+    let around = (0..=prefix.length())
+        .filter_map(|length| Prefix::new(masked(prefix.address(), length), length).ok())
+        .filter_map(|other| owners.get_key_value(&other));
+    inside.chain(around).find(|(_, owner)| **owner != key).map(|(other, _)| *other)
 }
 
 /// The address with all but its first `length` bits cleared.

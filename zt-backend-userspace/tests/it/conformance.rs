@@ -1,13 +1,14 @@
 //! The conformance suite on gateways in this process.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc};
 use zt_backend_userspace::clock::{BootClock as _, ManualClock};
-use zt_backend_userspace::{Gateway, GatewayConfig, PacketPort, StartError, Tunnel, TunnelConfig};
+use zt_backend_userspace::testing::MemoryNetwork;
+use zt_backend_userspace::{Gateway, GatewayConfig, PacketPort, Tunnel, TunnelConfig, Underlay};
 use zt_core::backend::Backend;
 use zt_core::desired::{DeviceRoutes, GatewayRoute};
 use zt_core::id::GatewayId;
@@ -20,21 +21,26 @@ use crate::lan::Lan;
 
 const GATEWAY: u8 = 200;
 
-/// Labs whose tunnels go over UDP on this host.
-struct Loopback {
+/// Labs with gateways in this process.
+struct InProcess {
     has_filter: bool,
+    /// Whether tunnels go over a network in memory, instead of UDP on this host.
+    in_memory: bool,
     /// Whether packets go on to the network by a TUN device and the kernel, in the namespace of the calling thread.
     has_tun: bool,
     patience: Duration,
 }
 
-const CONFORMING: Loopback = Loopback { has_filter: true, has_tun: false, patience: PATIENCE };
+const CONFORMING: InProcess =
+    InProcess { has_filter: true, in_memory: false, has_tun: false, patience: PATIENCE };
 
 #[async_trait]
-impl Labs for Loopback {
+impl Labs for InProcess {
     async fn open(&self) -> Box<dyn Lab> {
         let clock = Arc::new(ManualClock::new(BootInstant::from_millis(5_000)));
-        let config = GatewayConfig { private_key: key(GATEWAY), listen: loopback(), clock: clock.clone() };
+        let memory = self.in_memory.then(MemoryNetwork::default);
+        let underlay = underlay(memory.as_ref(), GATEWAY);
+        let config = GatewayConfig { private_key: key(GATEWAY), underlay, clock: clock.clone() };
         let started = if self.has_filter {
             Gateway::start(config).await
         } else {
@@ -44,7 +50,14 @@ impl Labs for Loopback {
         let network =
             if self.has_tun { Network::Lan(Lan::open(port).await) } else { Network::Port(Port::new(port)) };
         let gateway = Some(gateway);
-        Box::new(UserspaceLab { clock, gateway, network, devices: Vec::new(), patience: self.patience })
+        Box::new(UserspaceLab {
+            clock,
+            gateway,
+            memory,
+            network,
+            devices: Vec::new(),
+            patience: self.patience,
+        })
     }
 }
 
@@ -52,6 +65,8 @@ struct UserspaceLab {
     clock: Arc<ManualClock>,
     /// Always there but in the midst of a restart.
     gateway: Option<Gateway>,
+    /// The network that tunnels go over, if not UDP on this host.
+    memory: Option<MemoryNetwork>,
     network: Network,
     /// They live as long as the lab.
     devices: Vec<Tunnel>,
@@ -115,7 +130,9 @@ impl Lab for UserspaceLab {
     }
 
     async fn device(&mut self, private_key: PrivateKey, addresses: &[IpAddr]) -> Arc<dyn End> {
-        let (tunnel, port) = Tunnel::start(TunnelConfig { private_key, listen: loopback() }).await.unwrap();
+        let place = u8::try_from(self.devices.len()).unwrap();
+        let underlay = underlay(self.memory.as_ref(), place);
+        let (tunnel, port) = Tunnel::start(TunnelConfig { private_key, underlay }).await.unwrap();
         let route = GatewayRoute {
             public_key: self.gateway().public_key(),
             endpoint: self.gateway().local_address(),
@@ -144,15 +161,10 @@ impl Lab for UserspaceLab {
         let listen = self.gateway().local_address();
         self.gateway().stop().await;
         self.gateway = None;
-        let (gateway, port) = loop {
-            let config = GatewayConfig { clock: self.clock.clone(), private_key: key(GATEWAY), listen };
-            match Gateway::start(config).await {
-                Ok(started) => break started,
-                // The tasks of the old one end in their own time.
-                Err(StartError::Bind { .. }) => self.pause().await,
-                Err(error) => panic!("{error}"),
-            }
-        };
+        let memory = self.memory.as_ref();
+        let underlay = memory.map_or(Underlay::Udp(listen), |memory| memory.attach(listen).into());
+        let config = GatewayConfig { clock: self.clock.clone(), private_key: key(GATEWAY), underlay };
+        let (gateway, port) = Gateway::start(config).await.unwrap();
         match &self.network {
             Network::Port(network) => network.exchange(port).await,
             Network::Lan(lan) => lan.carry(port).await,
@@ -169,6 +181,14 @@ impl Lab for UserspaceLab {
     }
 }
 
+/// Where the gateway or a device is: in memory at an address of its own, else at a free port of this host.
+fn underlay(memory: Option<&MemoryNetwork>, place: u8) -> Underlay {
+    memory.map_or_else(
+        || loopback().into(),
+        |memory| memory.attach(SocketAddr::from(([192, 0, 2, place], 51_820))).into(),
+    )
+}
+
 async fn failures(labs: &dyn Labs) -> Vec<(&'static str, Failure)> {
     let mut failures = Vec::new();
     for case in CASES {
@@ -183,11 +203,17 @@ async fn gateways_over_loopback_conform() {
     assert!(failures.is_empty(), "{failures:#?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_in_memory_conform() {
+    let failures = failures(&InProcess { in_memory: true, ..CONFORMING }).await;
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
 /// The peers alone are enough for a few of the cases.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_without_a_filter_does_not_conform() {
     let failures =
-        failures(&Loopback { has_filter: false, patience: Duration::from_secs(1), ..CONFORMING }).await;
+        failures(&InProcess { has_filter: false, patience: Duration::from_secs(1), ..CONFORMING }).await;
     let failed: Vec<_> = failures.iter().map(|(name, _)| *name).collect();
     let passed: Vec<_> = CASES.iter().map(|case| case.name).filter(|name| !failed.contains(name)).collect();
     let peers_suffice = [
@@ -204,7 +230,7 @@ async fn a_gateway_without_a_filter_does_not_conform() {
 #[test]
 fn gateways_on_tun_devices_conform() {
     let test = || async {
-        let failures = failures(&Loopback { has_tun: true, ..CONFORMING }).await;
+        let failures = failures(&InProcess { has_tun: true, ..CONFORMING }).await;
         assert!(failures.is_empty(), "{failures:#?}");
     };
     zt_linux::testing::alone(20 * PATIENCE, test).unwrap();

@@ -95,7 +95,8 @@ impl Lab {
 
     async fn closed_as(seed: u8) -> Self {
         let clock = Arc::new(ManualClock::new(BootInstant::from_millis(5_000)));
-        let config = GatewayConfig { private_key: key(seed), listen: loopback(), clock: clock.clone() };
+        let config =
+            GatewayConfig { private_key: key(seed), underlay: loopback().into(), clock: clock.clone() };
         let (gateway, network) = Gateway::start(config).await.unwrap();
         Self { gateway, network, clock, elements: Elements::default(), generation: Generation(0) }
     }
@@ -194,7 +195,7 @@ impl Device {
     }
 
     pub(crate) async fn start_at(seed: u8, addresses: &[&str], listen: SocketAddr) -> Self {
-        let config = TunnelConfig { private_key: key(seed), listen };
+        let config = TunnelConfig { private_key: key(seed), underlay: listen.into() };
         let (tunnel, port) = Tunnel::start(config).await.unwrap();
         Self { tunnel, port, addresses: addresses.iter().map(|text| address(text)).collect() }
     }

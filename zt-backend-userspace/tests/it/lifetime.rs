@@ -1,5 +1,7 @@
 //! How gateways and tunnels end.
 
+use std::sync::Arc;
+
 use tokio::time::timeout;
 use zt_backend_userspace::{Gateway, GatewayConfig, StartError};
 use zt_core::backend::{Backend as _, BackendError};
@@ -15,8 +17,11 @@ async fn a_stopped_gateway_is_gone_and_its_ports_end() {
     let packet = udp(socket("10.99.0.2:40000"), socket("10.100.5.10:5000"), b"before");
     device.send(packet.clone()).await;
     assert_eq!(lab.arrives().await, packet);
+    let underlay = lab.gateway.local_address().into();
     lab.gateway.stop().await;
     lab.gateway.stop().await;
+    let config = GatewayConfig { private_key: key(3), underlay, clock: lab.clock.clone() };
+    Gateway::start(config).await.expect("its address is free");
     assert!(matches!(lab.gateway.observe().await, Err(BackendError::Gone(_))));
     let nothing = Plan { generation: lab.generation, now: lab.now(), steps: Vec::new() };
     assert!(matches!(lab.gateway.apply(&nothing).await, Err(BackendError::Gone(_))));
@@ -31,14 +36,15 @@ async fn a_stopped_gateway_is_gone_and_its_ports_end() {
 async fn a_dropped_gateway_ends_its_ports_and_frees_its_address() {
     let Lab { gateway, mut network, clock, .. } = Lab::open().await;
     let listen = gateway.local_address();
-    let config = GatewayConfig { private_key: key(3), listen, clock };
-    let taken = Gateway::start(config.clone()).await;
+    let config =
+        || GatewayConfig { private_key: key(3), underlay: listen.into(), clock: Arc::clone(&clock) as _ };
+    let taken = Gateway::start(config()).await;
     assert!(matches!(taken, Err(StartError::Bind { address, .. }) if address == listen));
     drop(gateway);
     assert_eq!(timeout(PATIENCE, network.receiver.recv()).await, Ok(None));
     let again = async {
         loop {
-            match Gateway::start(config.clone()).await {
+            match Gateway::start(config()).await {
                 Ok(started) => break started,
                 Err(_) => tokio::task::yield_now().await,
             }

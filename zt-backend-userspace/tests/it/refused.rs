@@ -117,7 +117,8 @@ async fn inv_g5_nobody_reaches_a_device_but_in_answer() {
 #[tokio::test]
 async fn without_its_filter_a_gateway_protects_nothing() {
     let lab = Lab::closed().await;
-    let config = GatewayConfig { private_key: key(201), listen: loopback(), clock: lab.clock.clone() };
+    let config =
+        GatewayConfig { private_key: key(201), underlay: loopback().into(), clock: lab.clock.clone() };
     let (gateway, network) = Gateway::dangerously_start_without_filter(config).await.unwrap();
     let mut bare = Lab { gateway, network, ..lab };
     let device = bare.device(1, &["10.99.0.2"], &[]).await;

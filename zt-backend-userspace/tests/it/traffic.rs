@@ -50,8 +50,11 @@ async fn a_gateway_on_all_addresses_is_reached_by_both_families() {
         [("[::]:0", "127.0.0.1"), ("[::]:0", "::1"), ("[::1]:0", "::1"), ("0.0.0.0:0", "127.0.0.1")]
     {
         let lab = Lab::open().await;
-        let config =
-            GatewayConfig { private_key: key(201), listen: socket(listen), clock: lab.clock.clone() };
+        let config = GatewayConfig {
+            private_key: key(201),
+            underlay: socket(listen).into(),
+            clock: lab.clock.clone(),
+        };
         let (gateway, network) = Gateway::start(config).await.unwrap();
         let mut lab = Lab { gateway, network, ..lab };
         lab.gate(crate::lab::PATIENCE).await;

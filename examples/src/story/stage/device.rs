@@ -54,8 +54,8 @@ impl Stage {
     pub async fn log_in(&mut self, person: &Person, span: Duration) -> Result<(), StageError> {
         self.report(person, true).await?;
         let private_key = random_key()?;
-        let listen = SocketAddr::new(self.cast.endpoint.ip(), 0);
-        let (tunnel, port) = Tunnel::start(TunnelConfig { private_key, listen }).await?;
+        let underlay = SocketAddr::new(self.cast.endpoint.ip(), 0).into();
+        let (tunnel, port) = Tunnel::start(TunnelConfig { private_key, underlay }).await?;
         let (public_key, now) = (tunnel.public_key(), self.now());
         let login = Login {
             subject: person.subject.clone(),

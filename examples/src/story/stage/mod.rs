@@ -93,8 +93,11 @@ impl Stage {
         for event in directory.events() {
             let _known = control.submit(event).await?;
         }
-        let config =
-            GatewayConfig { private_key: random_key()?, listen: cast.endpoint, clock: Arc::new(HostClock) };
+        let config = GatewayConfig {
+            private_key: random_key()?,
+            underlay: cast.endpoint.into(),
+            clock: Arc::new(HostClock),
+        };
         let StartedGateway { backend, public_key, endpoint, port } = start(config).await?;
         let gateway = cast.gateway.clone();
         let _enrolled = control.submit(Event::GatewayEnrolled { gateway, public_key, endpoint }).await?;
