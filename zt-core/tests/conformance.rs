@@ -4,16 +4,20 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use zt_core::testing::Fault;
-use zt_core::testing::conformance::{CASES, Case, FakeLabs, Labs};
+use zt_core::testing::conformance::{CASES, Case, FakeLabs, Labs, revocations};
 
 /// Polls until it is done: the fake lab is never waiting for anybody else.
-fn run(case: &Case, labs: &dyn Labs) -> Result<(), String> {
-    let mut running = pin!(case.run(labs));
+fn block_on<T>(running: impl Future<Output = T>) -> T {
+    let mut running = pin!(running);
     loop {
         if let Poll::Ready(done) = running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return done.map_err(|failure| format!("{}: {failure}", case.name));
+            return done;
         }
     }
+}
+
+fn run(case: &Case, labs: &dyn Labs) -> Result<(), String> {
+    block_on(case.run(labs)).map_err(|failure| format!("{}: {failure}", case.name))
 }
 
 #[test]
@@ -57,4 +61,14 @@ fn every_fault_is_noticed_and_every_case_notices_one() {
         assert!(faults.contains(&Inert), "{case} passes on a backend that does nothing");
         assert!(faults.len() > 1, "{case} notices nothing but that");
     }
+}
+
+#[test]
+fn inv_v4_packets_after_revocations_are_counted() {
+    let done = block_on(revocations(&FakeLabs::default(), 100, 3)).unwrap();
+    assert_eq!((done.runs, done.delivered_after), (3, 0), "{done:?}");
+    assert!(done.delivered_before.min(done.sent_after) >= 3 * 12 * 100, "{done:?}");
+    let leaky = FakeLabs { fault: Some(Fault::FilterOff) };
+    let done = block_on(revocations(&leaky, 0, 3)).unwrap();
+    assert!(done.delivered_after >= 3 * 100, "{done:?}");
 }

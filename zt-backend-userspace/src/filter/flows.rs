@@ -1,20 +1,28 @@
 //! The flows that devices opened. Forgetting one only ever closes it.
 
-use std::collections::{BTreeSet, HashMap};
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
+use std::ops::Bound;
 use std::time::Duration;
 
 use zt_core::desired::Source;
-use zt_core::id::{SessionEpoch, SessionId};
+use zt_core::id::{RegionId, SessionEpoch, SessionId};
 use zt_core::net::Protocol;
 use zt_core::time::BootInstant;
 
+use super::Direction;
+use super::record::{FlowEnd, FlowRecord, Traffic};
 use crate::packet::Message;
 
 /// The most flows that are remembered.
 const MAX_FLOWS: usize = 65_536;
 /// The most flows that are remembered of one device address.
 const MAX_FLOWS_PER_SOURCE: usize = 4_096;
+/// The most flows that have ended and wait to be told of.
+const MAX_ENDED: usize = 65_536;
 
 const TCP_IDLE: Duration = Duration::from_hours(2);
 const UDP_IDLE: Duration = Duration::from_mins(3);
@@ -81,58 +89,125 @@ impl Owner {
     }
 }
 
+/// A packet of a flow that may pass.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Use {
+    /// Which flow.
+    pub(super) key: FlowKey,
+    /// Under whose session.
+    pub(super) owner: Owner,
+    /// Where the packet is going.
+    pub(super) direction: Direction,
+    /// Its length in bytes.
+    pub(super) length: usize,
+}
+
 #[derive(Debug)]
 struct Flow {
     owner: Owner,
+    region: RegionId,
+    opened: BootInstant,
     used: BootInstant,
+    sent: Traffic,
+    received: Traffic,
 }
 
-/// The remembered flows, oldest use first when one must go.
+/// A place in the order of use.
+pub(super) type Cursor = (BootInstant, FlowKey);
+
+/// The remembered flows, oldest use first when one must go, and those that have ended and were not told of yet.
 #[derive(Debug, Default)]
 pub(super) struct FlowTable {
     flows: HashMap<FlowKey, Flow>,
-    by_use: BTreeSet<(BootInstant, FlowKey)>,
-    by_source: HashMap<IpAddr, BTreeSet<(BootInstant, FlowKey)>>,
+    by_use: BTreeSet<Cursor>,
+    by_source: HashMap<IpAddr, BTreeSet<Cursor>>,
+    ended: VecDeque<FlowRecord>,
+    lost: u64,
 }
 
 impl FlowTable {
-    /// Remembers that the device sent a packet of this flow.
-    pub(super) fn remember(&mut self, key: FlowKey, owner: Owner, now: BootInstant) {
-        if self.use_again(key, owner, now) {
+    /// Remembers that the device sent a packet of this flow, which lies in this region.
+    pub(super) fn remember(&mut self, packet: Use, region: RegionId, now: BootInstant) {
+        if self.use_again(packet, now) {
             return;
         }
-        self.forget(&key);
+        let Use { key, owner, .. } = packet;
+        let before = self.flows.get(&key).map(|flow| flow.end(&key, now));
+        self.end(&key, before.flatten().unwrap_or(FlowEnd::Session));
         if let Some(of_source) = self.by_source.get(&key.device)
             && of_source.len() >= MAX_FLOWS_PER_SOURCE
             && let Some((_, oldest)) = of_source.first().copied()
         {
-            self.forget(&oldest);
+            self.end(&oldest, FlowEnd::Room);
         }
         if self.flows.len() >= MAX_FLOWS
             && let Some((_, oldest)) = self.by_use.first().copied()
         {
-            self.forget(&oldest);
+            self.end(&oldest, FlowEnd::Room);
         }
-        self.insert(key, Flow { owner, used: now });
+        let (sent, received) = (Traffic::default(), Traffic::default());
+        self.insert(key, Flow { owner, region, opened: now, used: now, sent, received });
+        self.use_again(packet, now);
     }
 
-    /// Whether the flow is remembered for this owner; if so, notes that it is in use.
-    pub(super) fn use_again(&mut self, key: FlowKey, owner: Owner, now: BootInstant) -> bool {
-        if !self.knows(&key, owner, now) {
+    /// Whether the flow is remembered for this owner; if so, counts the packet and notes that the flow is in use.
+    pub(super) fn use_again(&mut self, packet: Use, now: BootInstant) -> bool {
+        let Use { key, owner, direction, length } = packet;
+        let Some(flow) = self.flows.get_mut(&key).filter(|flow| flow.is_alive(&key, owner, now)) else {
             return false;
+        };
+        match direction {
+            Direction::FromDevice => flow.sent.add(length),
+            Direction::ToDevice => flow.received.add(length),
         }
-        let stale = self.flows.get(&key).is_some_and(|flow| now.since(flow.used) >= GRAIN);
-        if stale {
-            self.forget(&key);
-            self.insert(key, Flow { owner, used: now });
+        if now.since(flow.used) >= GRAIN
+            && let Some(flow) = self.remove(&key)
+        {
+            self.insert(key, Flow { used: now, ..flow });
         }
         true
     }
 
     /// Whether the flow is remembered for this owner.
     pub(super) fn knows(&self, key: &FlowKey, owner: Owner, now: BootInstant) -> bool {
-        let alive = |flow: &Flow| flow.owner == owner && now.since(flow.used) < key.idle();
-        self.flows.get(key).is_some_and(alive)
+        self.flows.get(key).is_some_and(|flow| flow.is_alive(key, owner, now))
+    }
+
+    /// Some flows that live, from a place in the order of use on, and the place behind them. Those that have ended,
+    /// because they are idle or by `ended`, are forgotten.
+    ///
+    /// A flow that is used meanwhile moves on: it may come twice, but is not passed over.
+    pub(super) fn page(
+        &mut self,
+        (after, most): (Option<Cursor>, usize),
+        now: BootInstant,
+        ended: impl Fn(&FlowKey, Owner) -> Option<FlowEnd>,
+    ) -> (Vec<FlowRecord>, Option<Cursor>) {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let page: Vec<Cursor> = self.by_use.range((from, Bound::Unbounded)).take(most).copied().collect();
+        let mut living = Vec::with_capacity(page.len());
+        for (_, key) in &page {
+            let Some(flow) = self.flows.get(key) else { continue };
+            match flow.end(key, now).or_else(|| ended(key, flow.owner)) {
+                Some(end) => self.end(key, end),
+                None => living.push(flow.record(key, None)),
+            }
+        }
+        (living, page.last().copied())
+    }
+
+    /// The flows that have ended and were not told of yet, and how many could not be kept.
+    pub(super) fn take_ended(&mut self) -> (VecDeque<FlowRecord>, u64) {
+        (std::mem::take(&mut self.ended), std::mem::take(&mut self.lost))
+    }
+
+    fn end(&mut self, key: &FlowKey, end: FlowEnd) {
+        let Some(flow) = self.remove(key) else { return };
+        if self.ended.len() >= MAX_ENDED {
+            self.ended.pop_front();
+            self.lost = self.lost.saturating_add(1);
+        }
+        self.ended.push_back(flow.record(key, Some(end)));
     }
 
     fn insert(&mut self, key: FlowKey, flow: Flow) {
@@ -141,8 +216,8 @@ impl FlowTable {
         self.flows.insert(key, flow);
     }
 
-    fn forget(&mut self, key: &FlowKey) {
-        let Some(flow) = self.flows.remove(key) else { return };
+    fn remove(&mut self, key: &FlowKey) -> Option<Flow> {
+        let flow = self.flows.remove(key)?;
         self.by_use.remove(&(flow.used, *key));
         if let Some(of_source) = self.by_source.get_mut(&key.device) {
             of_source.remove(&(flow.used, *key));
@@ -150,78 +225,36 @@ impl FlowTable {
                 self.by_source.remove(&key.device);
             }
         }
+        Some(flow)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OWNER: Owner = Owner(SessionId(1), SessionEpoch(0));
-
-    fn flow(device: u8, protocol: Protocol, port: u16) -> FlowKey {
-        let (device, resource) = (IpAddr::from([10, 99, 0, device]), IpAddr::from([10, 100, 5, 10]));
-        FlowKey { device, resource, protocol, device_port: port, resource_port: 443 }
+impl Flow {
+    fn is_alive(&self, key: &FlowKey, owner: Owner, now: BootInstant) -> bool {
+        self.owner == owner && self.end(key, now).is_none()
     }
 
-    fn at(seconds: u64) -> BootInstant {
-        BootInstant::default().after(Duration::from_secs(seconds))
+    fn end(&self, key: &FlowKey, now: BootInstant) -> Option<FlowEnd> {
+        (now.since(self.used) >= key.idle()).then_some(FlowEnd::Idle)
     }
 
-    #[test]
-    fn flows_end_when_idle_and_last_while_used() {
-        for (protocol, idle) in [(Protocol::Tcp, 7_200), (Protocol::Udp, 180), (Protocol::Echo, 30)] {
-            let mut table = FlowTable::default();
-            let key = flow(1, protocol, 1);
-            table.remember(key, OWNER, at(0));
-            assert!(table.use_again(key, OWNER, at(idle - 1)));
-            assert!(table.knows(&key, OWNER, at(idle)));
-            assert!(!table.use_again(key, OWNER, at(2 * idle - 1)));
-            table.remember(key, OWNER, at(2 * idle));
-            assert!(table.knows(&key, OWNER, at(2 * idle)));
+    const fn record(&self, key: &FlowKey, end: Option<FlowEnd>) -> FlowRecord {
+        let FlowKey { device, resource, protocol, device_port, resource_port } = *key;
+        let Self { owner: Owner(session, epoch), region, opened, used, sent, received } = *self;
+        FlowRecord {
+            device,
+            resource,
+            protocol,
+            device_port,
+            resource_port,
+            session,
+            epoch,
+            region,
+            opened,
+            used,
+            sent,
+            received,
+            end,
         }
-    }
-
-    #[test]
-    fn flows_are_known_to_their_own_session_only() {
-        let mut table = FlowTable::default();
-        let key = flow(1, Protocol::Tcp, 1);
-        let next = Owner(SessionId(1), SessionEpoch(1));
-        table.remember(key, OWNER, at(0));
-        assert!(!table.use_again(key, next, at(0)));
-        table.remember(key, next, at(0));
-        assert!(table.knows(&key, next, at(0)) && !table.knows(&key, OWNER, at(0)));
-    }
-
-    #[test]
-    fn inv_r2_one_source_pushes_out_only_its_own_flows() {
-        let mut table = FlowTable::default();
-        let other = flow(2, Protocol::Udp, 1);
-        table.remember(other, OWNER, at(0));
-        let cap = u16::try_from(MAX_FLOWS_PER_SOURCE).unwrap();
-        for port in 0..=cap {
-            table.remember(flow(1, Protocol::Udp, port), OWNER, at(1));
-        }
-        assert_eq!(table.flows.len(), MAX_FLOWS_PER_SOURCE + 1);
-        assert!(table.knows(&other, OWNER, at(1)));
-        assert!(!table.knows(&flow(1, Protocol::Udp, 0), OWNER, at(1)));
-        assert!(table.knows(&flow(1, Protocol::Udp, cap), OWNER, at(1)));
-    }
-
-    #[test]
-    fn inv_r2_the_longest_idle_flow_goes_when_there_are_too_many() {
-        let mut table = FlowTable::default();
-        let sources = u8::try_from(MAX_FLOWS / MAX_FLOWS_PER_SOURCE).unwrap();
-        let oldest = flow(0, Protocol::Tcp, 0);
-        for device in 0..sources {
-            for port in 0..u16::try_from(MAX_FLOWS_PER_SOURCE).unwrap() {
-                table.remember(flow(device, Protocol::Tcp, port), OWNER, at(u64::from(device)));
-            }
-        }
-        assert!(table.use_again(oldest, OWNER, at(60)));
-        table.remember(flow(200, Protocol::Tcp, 1), OWNER, at(60));
-        assert_eq!((table.flows.len(), table.by_use.len()), (MAX_FLOWS, MAX_FLOWS));
-        assert!(table.knows(&oldest, OWNER, at(60)));
-        assert!(!table.knows(&flow(0, Protocol::Tcp, 1), OWNER, at(60)));
     }
 }

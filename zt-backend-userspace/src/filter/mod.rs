@@ -10,9 +10,10 @@ mod cells;
 mod counts;
 mod flows;
 mod fragments;
+mod record;
 mod rules;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -24,11 +25,15 @@ use zt_core::time::{Anchor, BootInstant};
 
 use self::cells::CellMap;
 pub use self::counts::{Counts, DirectionCounts, DropReason};
-use self::flows::{FlowKey, FlowTable, Owner};
+use self::flows::{FlowKey, FlowTable, Owner, Use};
 use self::fragments::{Fragments, Taken};
+pub use self::record::{FlowEnd, FlowRecord, Flows, Traffic};
 use self::rules::Rules;
 use crate::clock::BootClock;
 use crate::packet::{self, Body, Packet, ParseError};
+
+/// How many flows are looked at under one lock.
+const PAGE: usize = 256;
 
 /// Where a packet is going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,7 +121,9 @@ impl Filter {
         let Some(mut state) = self.lock() else { return Verdict::Drop(DropReason::Stopped) };
         let now = self.clock.now();
         let judged = match (state.mode, parsed) {
-            (Mode::Judge, Ok(packet)) => state.judge(direction, &packet, now).map(|()| Passing::Packet),
+            (Mode::Judge, Ok(packet)) => {
+                state.judge((direction, bytes.len()), &packet, now).map(|()| Passing::Packet)
+            }
             (Mode::Judge, Err(ParseError::Fragment)) => state.collect(direction, bytes, now),
             (Mode::Judge, Err(error)) => Err(DropReason::Unparsed(error)),
             (Mode::Stopped, _) => Err(DropReason::Stopped),
@@ -199,6 +206,36 @@ impl Filter {
         self.lock().map(|state| state.counts.clone()).unwrap_or_default()
     }
 
+    /// What became of the flows so far: a flow log is what this gives, asked for regularly.
+    ///
+    /// It takes time in proportion to the flows, but never holds up packets for long.
+    pub fn flows(&self) -> Flows {
+        let mut living = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let now = self.clock.now();
+            let Some(mut state) = self.lock() else { return Flows::default() };
+            let State { rules, flows, .. } = &mut *state;
+            let ended = |key: &FlowKey, owner| match rules.owner(key.device, now) {
+                Ok(present) if present == owner => rules.reach(key, now).is_err().then_some(FlowEnd::Grant),
+                _ => Some(FlowEnd::Session),
+            };
+            let (page, last) = flows.page((after, PAGE), now, ended);
+            living.extend(page.into_iter().map(|record| (record.name(), record)));
+            if last.is_none() {
+                let (ended, lost) = flows.take_ended();
+                drop(state);
+                for record in &ended {
+                    living.remove(&record.name());
+                }
+                let mut living: Vec<FlowRecord> = living.into_values().collect();
+                living.sort_by_key(|record| record.used);
+                return Flows { living, ended: ended.into(), lost };
+            }
+            after = last;
+        }
+    }
+
     /// Whether its rules are known; if not, nothing passes, and changes do nothing.
     pub(crate) fn is_sound(&self) -> bool {
         !self.state.is_poisoned()
@@ -261,7 +298,7 @@ impl State {
             Taken::Spoilt => Err(DropReason::Fragments),
             Taken::Complete { packet: whole, parts } => {
                 let packet = packet::parse(&whole).map_err(DropReason::Unparsed)?;
-                self.judge(direction, &packet, now).map(|()| Passing::Parts(parts))
+                self.judge((direction, whole.len()), &packet, now).map(|()| Passing::Parts(parts))
             }
         }
     }
@@ -281,7 +318,12 @@ impl State {
         Ok((self.rules.owner(device, now)?, device, other))
     }
 
-    fn judge(&mut self, direction: Direction, packet: &Packet, now: BootInstant) -> Result<(), DropReason> {
+    fn judge(
+        &mut self,
+        (direction, length): (Direction, usize),
+        packet: &Packet,
+        now: BootInstant,
+    ) -> Result<(), DropReason> {
         let (owner, device, other) = self.device(direction, (packet.source, packet.destination), now)?;
         let flow = match (direction, packet.body) {
             (Direction::FromDevice, Body::Message(message)) => FlowKey::of_sent(device, other, message),
@@ -298,15 +340,16 @@ impl State {
             }
             (_, Body::Error(_)) => return Err(DropReason::Quote),
         };
-        let flow = flow.ok_or(DropReason::Direction)?;
-        self.rules.reach(&flow, now)?;
+        let key = flow.ok_or(DropReason::Direction)?;
+        let region = self.rules.reach(&key, now)?;
+        let packet_of = Use { key, owner, direction, length };
         let known = match (direction, packet.body) {
             (Direction::FromDevice, Body::Message(_)) => {
-                self.flows.remember(flow, owner, now);
+                self.flows.remember(packet_of, region, now);
                 true
             }
-            (Direction::ToDevice, Body::Message(_)) => self.flows.use_again(flow, owner, now),
-            (_, Body::Error(_)) => self.flows.knows(&flow, owner, now),
+            (Direction::ToDevice, Body::Message(_)) => self.flows.use_again(packet_of, now),
+            (_, Body::Error(_)) => self.flows.knows(&key, owner, now),
         };
         if known { Ok(()) } else { Err(DropReason::Flow) }
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use zt_core::desired::{Elements, Pair, PairEnd, Source};
+use zt_core::id::RegionId;
 use zt_core::plan::{Add, Cut, Gate};
 use zt_core::time::{Anchor, BootInstant, Timestamp};
 
@@ -141,12 +142,12 @@ impl Rules {
         held.map(|held| Owner::of(&held.source)).ok_or(DropReason::Source)
     }
 
-    /// Whether the device's address may use a flow.
-    pub(super) fn reach(&self, flow: &FlowKey, now: BootInstant) -> Result<(), DropReason> {
+    /// The region that a flow leads to, if the device's address may use it.
+    pub(super) fn reach(&self, flow: &FlowKey, now: BootInstant) -> Result<RegionId, DropReason> {
         let found = self.cells.find(flow.resource, flow.protocol, flow.resource_port);
-        let pair = Pair { source: flow.device, region: found.ok_or(DropReason::Cell)? };
-        let held = self.pairs.get(&pair).filter(|held| !held.has_ended(now));
-        held.map(|_| ()).ok_or(DropReason::Pair)
+        let region = found.ok_or(DropReason::Cell)?;
+        let held = self.pairs.get(&Pair { source: flow.device, region }).filter(|held| !held.has_ended(now));
+        held.map(|_| region).ok_or(DropReason::Pair)
     }
 
     /// What is installed, without peers.

@@ -22,7 +22,7 @@ use self::apply::{Phase, Running};
 use self::endpoints::Endpoints;
 use self::peers::Peers;
 use crate::clock::BootClock;
-use crate::filter::{Counts, Filter};
+use crate::filter::{Counts, Filter, Flows};
 use crate::port::{self, PacketPort};
 use crate::socket::Socket;
 use crate::underlay::Underlay;
@@ -116,7 +116,15 @@ impl Gateway {
         self.filter.counts()
     }
 
-    /// Ends everything: nothing passes any more, the socket is closed, and the backend is gone.
+    /// What became of the flows so far: those that live, and those that have ended since this was last asked for.
+    ///
+    /// It takes time in proportion to the flows, but never holds up packets for long.
+    #[must_use]
+    pub fn flows(&self) -> Flows {
+        self.filter.flows()
+    }
+
+    /// Ends everything: nothing passes any more, and the backend is gone. The address is free when it returns.
     pub async fn stop(&self) {
         self.filter.stop();
         if let Some(mut running) = self.running.lock().await.take() {

@@ -13,7 +13,7 @@ use zt_core::backend::Backend;
 use zt_core::desired::{DeviceRoutes, GatewayRoute};
 use zt_core::id::GatewayId;
 use zt_core::key::PrivateKey;
-use zt_core::testing::conformance::{CASES, End, Failure, Lab, Labs};
+use zt_core::testing::conformance::{CASES, End, Failure, Lab, Labs, revocations};
 use zt_core::time::{BootInstant, Timestamp};
 
 use crate::lab::{PATIENCE, key, loopback};
@@ -234,4 +234,20 @@ fn gateways_on_tun_devices_conform() {
         assert!(failures.is_empty(), "{failures:#?}");
     };
     zt_linux::testing::alone(20 * PATIENCE, test).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inv_v4_nothing_is_delivered_after_a_revocation_of_one_peer() {
+    nothing_is_delivered_after_revocations(0, 100).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inv_v4_nothing_is_delivered_after_a_revocation_beside_10_000_peers() {
+    nothing_is_delivered_after_revocations(10_000, 20).await;
+}
+
+async fn nothing_is_delivered_after_revocations(idle: u32, runs: u8) {
+    let done = revocations(&InProcess { patience: 6 * PATIENCE, ..CONFORMING }, idle, runs).await.unwrap();
+    assert_eq!((done.runs, done.delivered_after), (runs.into(), 0), "{done:?}");
+    assert!(done.delivered_before.min(done.sent_after) >= 12 * 100 * done.runs, "{done:?}");
 }

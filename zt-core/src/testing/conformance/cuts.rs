@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::scene::{DNS, Device, PING, Played, STAYS, Scene, Service, WEB, pair};
+use super::Failure;
+use super::scene::{DNS, Device, PING, Played, STAYS, Scene, Service, WEB, fail, pair};
 use super::streams::{Stream, flow};
 use crate::desired::PairEnd;
 use crate::net::Prefix;
@@ -11,7 +12,7 @@ use crate::plan::{Cut, Step};
 /// How many packets of each stream are to be seen before the cut, and sent after it.
 const MANY: u64 = 100;
 
-const USED: [Service; 3] = [WEB, DNS, PING];
+pub(super) const USED: [Service; 3] = [WEB, DNS, PING];
 
 /// Cuts what a device uses, while it and the server send; `others_stay` if another device goes on.
 async fn cut_while_packets_flow(
@@ -25,16 +26,45 @@ async fn cut_while_packets_flow(
         scene.talks(&device, service).await?;
     }
     scene.talks(&other, STAYS).await?;
+    let steps = cuts(scene, &device).into_iter().map(Step::Cut).collect();
+    let streams = apply_while_packets_flow(scene, (&device, &other), (steps, others_stay), 0).await?;
+
+    // All but what was used is given back; packets that are sent behind all of the others arrive on the same ways. What
+    // was used stays away, since packets that wait somewhere would pass once it is back.
+    for (service, family) in places() {
+        scene.elements.cells.remove(&service.cell(family).0);
+        scene.elements.pairs.remove(&pair(&device, &service, family));
+    }
+    scene.converge().await?;
+    scene.open(Duration::from_hours(1)).await?;
+    scene.talks_at_last(&device, STAYS).await?;
+    streams.iter().try_for_each(|(stream, mark)| match stream.count_beyond(scene, *mark) {
+        0 => Ok(()),
+        count => fail(format!(
+            "{count} packets of {stream:?} arrived, though they were sent after the cut at {mark}"
+        )),
+    })
+}
+
+/// Applies steps while a device uses all and another one uses what stays, and lets packets flow on for a while; `round`,
+/// up to 250, tells the streams from earlier ones. The device's streams, each with its last packet before `apply`
+/// returned.
+pub(super) async fn apply_while_packets_flow(
+    scene: &Scene,
+    (device, other): (&Device, &Device),
+    (steps, others_stay): (Vec<Step>, bool),
+    round: u64,
+) -> Result<Vec<(Stream, u64)>, Failure> {
     let network = scene.lab.network();
-    let cut: Vec<Stream> = USED.iter().flat_map(|service| Stream::of(&device, &network, *service)).collect();
-    let kept = Stream::of(&other, &network, STAYS);
-    let steps: Vec<Step> = cuts(scene, &device).into_iter().map(Step::Cut).collect();
-    let (here, lab) = (&*scene, &*scene.lab);
+    let of = |device, service: &Service| Stream::of(device, &network, *service, round);
+    let cut: Vec<Stream> = USED.iter().flat_map(|service| of(device, service)).collect();
+    let kept = of(other, &STAYS);
+    let lab = &*scene.lab;
     let act = async {
         for stream in cut.iter().chain(&kept) {
             stream.seen(lab, MANY).await?;
         }
-        here.apply(steps).await?;
+        scene.apply(steps).await?;
         let marks: Vec<u64> = cut.iter().map(Stream::mark).collect();
         let kept_marks: Vec<u64> = kept.iter().map(Stream::mark).collect();
         for (stream, mark) in cut.iter().zip(&marks) {
@@ -47,17 +77,7 @@ async fn cut_while_packets_flow(
     };
     let streams: Vec<&Stream> = cut.iter().chain(&kept).collect();
     let marks = flow(lab, &streams, act).await?;
-
-    // All but what was used is given back; packets that are sent behind all of the others arrive on the same ways. What
-    // was used stays away, since packets that wait somewhere would pass once it is back.
-    for (service, family) in places() {
-        scene.elements.cells.remove(&service.cell(family).0);
-        scene.elements.pairs.remove(&pair(&device, &service, family));
-    }
-    scene.converge().await?;
-    scene.open(Duration::from_hours(1)).await?;
-    scene.talks_at_last(&device, STAYS).await?;
-    cut.iter().zip(marks).try_for_each(|(stream, mark)| stream.nothing_beyond(scene, mark))
+    Ok(cut.into_iter().zip(marks).collect())
 }
 
 /// The services that are used, in both families.

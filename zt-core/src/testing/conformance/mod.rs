@@ -22,6 +22,7 @@ mod fake;
 mod grants;
 mod lives;
 mod packets;
+mod revocations;
 mod scene;
 mod streams;
 
@@ -39,6 +40,7 @@ use crate::key::PrivateKey;
 use crate::time::Timestamp;
 
 pub use fake::FakeLabs;
+pub use revocations::{Revocations, revocations};
 use scene::Scene;
 
 /// The prefixes of the resources: a lab's network receives what goes there.

@@ -226,9 +226,9 @@ impl Scene {
         self.arrived.get(&place(at)).is_some_and(|arrived| arrived.contains(&number))
     }
 
-    /// The highest number from `from` up to, but not including, `to` that has arrived.
-    pub(super) fn highest(&self, at: &Arc<dyn End>, from: u64, to: u64) -> Option<u64> {
-        self.arrived.get(&place(at))?.range(from..to).next_back().copied()
+    /// The numbers from `from` up to, but not including, `to` that have arrived.
+    pub(super) fn arrived(&self, at: &Arc<dyn End>, from: u64, to: u64) -> impl Iterator<Item = u64> {
+        self.arrived.get(&place(at)).into_iter().flat_map(move |arrived| arrived.range(from..to)).copied()
     }
 
     /// Fails if any of these packets has arrived.
