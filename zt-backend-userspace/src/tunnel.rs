@@ -100,17 +100,26 @@ impl Tunnel {
         running.as_mut().ok_or(RoutesError::Gone)?.apply(wanted).await
     }
 
-    /// Starts a handshake with a gateway, unless there is a session, and waits for it for five seconds at most.
+    /// Forgets the WireGuard session with a gateway, shakes hands anew, and waits for that for five seconds at most.
     ///
-    /// There is no need to: a packet for the gateway starts one too.
-    pub async fn shake_hands(&self, gateway: &PublicKey) {
-        let wireguard = self.running.lock().await.as_ref().map(|running| Arc::clone(&running.wireguard));
-        if let Some(wireguard) = wireguard {
-            wireguard.shake_hands(gateway).await;
-        }
+    /// For when a gateway has forgotten its side of the session, as by a restart, and cannot begin because it does not
+    /// know where the device is: by itself WireGuard finds that out after some fifteen seconds. Without a route to
+    /// that gateway it does nothing.
+    ///
+    /// # Errors
+    /// If the tunnel is gone.
+    pub async fn reconnect(&self, gateway: &PublicKey) -> Result<(), RoutesError> {
+        let wireguard = {
+            let mut running = self.running.lock().await;
+            let running = running.as_mut().ok_or(RoutesError::Gone)?;
+            running.forget_session(gateway).await?;
+            Arc::clone(&running.wireguard)
+        };
+        wireguard.shake_hands(gateway).await;
+        Ok(())
     }
 
-    /// Ends everything: no packet comes or goes any more, and the socket is closed.
+    /// Ends everything: no packet comes or goes any more. The address is free when it returns.
     pub async fn stop(&self) {
         if let Some(running) = self.running.lock().await.take() {
             running.wireguard.stop().await;
@@ -136,6 +145,25 @@ impl Tunnel {
 }
 
 impl Running {
+    async fn forget_session(&mut self, key: &PublicKey) -> Result<(), RoutesError> {
+        // Without its entry, the next routes bring back what a call that was cancelled has taken away.
+        let Some(route) = self.routes.remove(key) else { return Ok(()) };
+        self.wireguard.remove(key).await.map_err(|_| RoutesError::Gone)?;
+        self.add(*key, route).await
+    }
+
+    async fn add(&mut self, key: PublicKey, route: GatewayRoute) -> Result<(), RoutesError> {
+        let gone = |_: String| RoutesError::Gone;
+        let (allowed_ips, endpoint) = (route.allowed_ips.clone(), Some(route.endpoint));
+        let config = PeerConfig { allowed_ips, endpoint };
+        if !self.wireguard.add(&[(key, config)]).await.map_err(gone)? {
+            // left behind by a call that was cancelled half-way
+            self.wireguard.change(&key, &route.allowed_ips, endpoint).await.map_err(gone)?;
+        }
+        self.routes.insert(key, route);
+        Ok(())
+    }
+
     async fn apply(&mut self, wanted: BTreeMap<PublicKey, GatewayRoute>) -> Result<(), RoutesError> {
         let gone = |_: String| RoutesError::Gone;
         let old = self.routes.clone();
@@ -160,17 +188,10 @@ impl Running {
                 Some(present) => {
                     let endpoint = (present.endpoint != route.endpoint).then_some(route.endpoint);
                     self.wireguard.change(&key, &route.allowed_ips, endpoint).await.map_err(gone)?;
+                    self.routes.insert(key, route);
                 }
-                None => {
-                    let (allowed_ips, endpoint) = (route.allowed_ips.clone(), Some(route.endpoint));
-                    let config = PeerConfig { allowed_ips, endpoint };
-                    if !self.wireguard.add(&[(key, config)]).await.map_err(gone)? {
-                        // left behind by a call that was cancelled half-way
-                        self.wireguard.change(&key, &route.allowed_ips, endpoint).await.map_err(gone)?;
-                    }
-                }
+                None => self.add(key, route).await?,
             }
-            self.routes.insert(key, route);
         }
         if self.wireguard.is_alive() { Ok(()) } else { Err(RoutesError::Gone) }
     }

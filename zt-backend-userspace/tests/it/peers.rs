@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use zt_backend_userspace::{Gateway, GatewayConfig};
 use zt_core::backend::{Backend as _, BackendError};
 use zt_core::id::RegionId;
 use zt_core::net::{PortRange, Prefix};
@@ -51,6 +52,31 @@ async fn a_peer_that_comes_back_is_reached_at_once() {
         assert!(start.elapsed() < Duration::from_secs(3), "a naive return takes nine seconds");
     }
     println!("traffic is back after {:?}", start.elapsed());
+}
+
+/// A gateway that was restarted does not know where its devices are, and they still have sessions with the old one.
+#[tokio::test]
+async fn a_device_that_is_told_to_reconnects_at_once_to_a_restarted_gateway() {
+    let mut lab = Lab::open().await;
+    let mut device = lab.device(1, &["10.99.0.2"], &[DNS]).await;
+    talk(&mut lab, &mut device).await;
+    let underlay = lab.gateway.local_address().into();
+    lab.gateway.stop().await;
+    let config = GatewayConfig { private_key: key(200), underlay, clock: lab.clock.clone() };
+    (lab.gateway, lab.network) = Gateway::start(config).await.unwrap();
+    lab.converge().await;
+    lab.gate(Duration::from_secs(3_600)).await;
+    let packet = |number: u8| udp(socket("10.99.0.2:40000"), socket("10.100.5.10:5000"), &[number]);
+    for number in 0..100 {
+        device.send(packet(number)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await; // so that what would arrive does
+    }
+    assert!(lab.network.receiver.try_recv().is_err(), "the session before is of no use");
+    device.tunnel.reconnect(&lab.gateway.public_key()).await.unwrap();
+    device.send(packet(100)).await;
+    assert_eq!(lab.arrives().await, packet(100));
+    lab.reply(udp(socket("10.100.5.10:5000"), socket("10.99.0.2:40000"), b"back")).await;
+    assert_eq!(device.arrives().await, udp(socket("10.100.5.10:5000"), socket("10.99.0.2:40000"), b"back"));
 }
 
 #[tokio::test]

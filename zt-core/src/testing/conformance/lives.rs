@@ -185,12 +185,17 @@ pub(super) async fn what_was_left_behind_is_brought_in_line(scene: &mut Scene) -
     scene.talks(&goes, DNS).await?;
     scene.lab.restart().await;
     scene.dismiss(&goes);
+    for family in [0, 1] {
+        scene.elements.pairs.remove(&pair(&stays, &DNS, family));
+    }
     scene.converge().await?;
     scene.open(Duration::from_hours(1)).await?;
     let tried = scene.attempts(&goes, DNS).await;
     scene.talks_at_last(&stays, STAYS).await?;
     scene.never(&scene.lab.network(), &tried[0])?;
     scene.never(&goes.end, &tried[1])?;
+    let narrowed = scene.attempts(&stays, DNS).await;
+    scene.dropped((&stays, narrowed), STAYS).await?;
     if scene.observe().await?.elements != scene.elements {
         return fail("what is installed is not what was to be");
     }
