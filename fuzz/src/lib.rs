@@ -16,6 +16,7 @@
 //! | [`notation`] | a key, a prefix, a service, a name | what was parsed has one notation, and parses from it |
 //! | [`entry`] | entries of the log in JSON, one a line | what was refused changed no gateway |
 //! | [`packet`] | an inner packet | what the parser says is in the bytes, and the filter lets through no more |
+//! | [`uapi`] | a reply of a WireGuard process | what was read is the same written again, and errors name the line |
 //! | [`script`] | a sequence of events and packets | gateways and the naive reference agree on every packet |
 //!
 //! ```
@@ -36,12 +37,13 @@ pub mod packet;
 pub mod policy;
 pub mod script;
 pub mod site;
+pub mod uapi;
 
 /// A fuzz body.
 pub type Body = fn(&[u8]);
 
 /// All bodies, each with its name.
-pub const TARGETS: [(&str, Body); 7] = [
+pub const TARGETS: [(&str, Body); 8] = [
     ("directory", directory::body),
     ("entry", entry::body),
     ("notation", notation::body),
@@ -49,4 +51,5 @@ pub const TARGETS: [(&str, Body); 7] = [
     ("policy", policy::body),
     ("script", script::body),
     ("site", site::body),
+    ("uapi", uapi::body),
 ];

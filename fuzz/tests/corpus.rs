@@ -72,3 +72,36 @@ fn scripts_reach_both_verdicts() {
         "{accepted} accepted, {dropped} dropped, {steps} steps"
     );
 }
+
+/// What WireGuard implementations say is read, and nothing else.
+#[test]
+fn replies_of_wireguard_implementations_are_accepted() {
+    let inputs = files(&folder("corpus/uapi"));
+    let accepted = inputs.iter().filter(|input| {
+        let reply = fs::read(input).unwrap();
+        zt_backend_userspace::uapi::decode(&reply).is_ok()
+    });
+    let accepted: Vec<_> = accepted.map(|input| input.file_name().unwrap().to_str().unwrap()).collect();
+    let good = [
+        "acknowledgement",
+        "acknowledgement-and-more",
+        "acknowledgement-chatty",
+        "amneziawg",
+        "boringtun",
+        "counters-largest",
+        "gotatun",
+        "gotatun-cover-traffic",
+        "handshake-largest",
+        "many-peers",
+        "many-prefixes",
+        "own-key-is-a-peer",
+        "own-key-of-zeros",
+        "prefix-of-two-peers",
+        "wireguard-go",
+        "wireguard-go-default-routes",
+        "wireguard-go-fresh",
+        "wireguard-go-no-key-and-no-port",
+        "wireguard-go-zone-by-name",
+    ];
+    assert_eq!(accepted, good);
+}

@@ -80,6 +80,11 @@
 //! # }
 //! ```
 //!
+//! # WireGuard in another process
+//! [`uapi`] speaks to wireguard-go and its like over their UNIX socket: [`uapi::PeerWriter`] changes peers, reads back
+//! what it wrote and refuses what WireGuard would silently get wrong. It is one half of a backend. As long as such a
+//! host has no packet filter and no lease, [`uapi::UapiGateway`] takes access away there and refuses every grant.
+//!
 //! # Limits
 //! - Packets that passed before a cut may still come out of queues after it: those of a [`PacketPort`], and
 //!   WireGuard's own on the way to a device.
@@ -100,6 +105,7 @@ mod socket;
 pub mod testing;
 mod tun;
 mod tunnel;
+pub mod uapi;
 mod underlay;
 mod wireguard;
 

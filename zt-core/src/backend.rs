@@ -34,6 +34,9 @@ pub enum BackendError {
     /// It is gone: the link, the device or the task behind it ended. Nothing passes there.
     #[error("the backend is gone: {0}")]
     Gone(String),
+    /// What is installed cannot be read. Reading changed nothing: what passed before may pass still.
+    #[error("what is installed cannot be read: {0}")]
+    Unreadable(String),
     /// A step could not be carried out; the steps before it were.
     #[error("step {step:?} failed: {problem}")]
     Step {

@@ -22,3 +22,4 @@ mod refused;
 mod routes;
 mod streams;
 mod traffic;
+mod uapi;
