@@ -93,7 +93,8 @@
 //!   first; the controller lets an address rest before it gives it away again.
 //!
 //! # Features
-//! - `testing`: a gateway without its filter, to show what the filter is for, and a network in memory.
+//! - `testing`: a gateway without its filter, to show what the filter is for, a network in memory, and labs for the
+//!   conformance suite.
 
 pub mod clock;
 pub mod filter;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+use zt_backend_userspace::testing::Network;
 use zt_backend_userspace::{PacketPort, carry};
 use zt_core::testing::conformance::{End, NETWORK, POOL};
 use zt_linux::{Link, LinkConfig, LinkName, Mtu, Netlink, Route, Tun};
@@ -16,9 +17,9 @@ pub(crate) struct Lan {
     carrying: Mutex<JoinHandle<()>>,
 }
 
-impl Lan {
+impl Network for Lan {
     /// Makes both devices, with the routes that lead from one to the other.
-    pub(crate) async fn open(port: PacketPort) -> Arc<Self> {
+    async fn open(port: PacketPort) -> Arc<Self> {
         for file in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
             std::fs::write(format!("/proc/sys/net/{file}"), "1").unwrap();
         }
@@ -29,8 +30,7 @@ impl Lan {
         Arc::new(Self { lan: tun(&netlink, NETWORK).await, gateway, carrying })
     }
 
-    /// Carries another gateway's packets from now on.
-    pub(crate) async fn carry(&self, port: PacketPort) {
+    async fn attach(&self, port: PacketPort) {
         let mut carrying = self.carrying.lock().await;
         carrying.abort();
         *carrying = start(port, &self.gateway);

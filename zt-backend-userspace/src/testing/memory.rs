@@ -1,4 +1,4 @@
-//! A network in memory, for tests of many gateways and devices in one process.
+//! An underlay in memory.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
