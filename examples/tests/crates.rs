@@ -21,7 +21,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ("zt-backend-userspace", &["zt-core", "zt-linux"]),
     ("zt-examples", &["zt-core", "zt-policy", "zt-posture", "zt-backend-userspace"]),
     ("zt-fuzz", &["zt-core", "zt-policy", "zt-posture", "zt-backend-userspace"]),
-    ("zt-benches", &["zt-core", "zt-policy"]),
+    ("zt-benches", &["zt-core", "zt-policy", "zt-backend-userspace"]),
 ];
 
 /// Parts of names of crates that zt-core has nothing to do with.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use zt_benches::report::{Row, is_good};
-use zt_benches::rows::{changes, decision, edit, load, noop, reevaluation};
+use zt_benches::rows::{changes, decision, edit, enforcement, filter, load, noop, reevaluation, tunnels};
 use zt_benches::{Error, valgrind};
 
 /// Counts and times what zt costs, and checks the bounds.
@@ -41,6 +41,12 @@ enum Only {
     Edit,
     /// Loading policies.
     Load,
+    /// The packet filter.
+    Filter,
+    /// Changes of a gateway with many peers.
+    Enforcement,
+    /// Tunnels to a gateway.
+    Tunnels,
 }
 
 /// What a child under callgrind does.
@@ -59,6 +65,16 @@ enum Part {
         /// Without callgrind.
         #[arg(long)]
         bare: bool,
+    },
+    /// Judges packets, at so many grants.
+    Filter {
+        /// How many.
+        grants: u32,
+    },
+    /// Changes peers of a gateway, of which there are so many.
+    Enforcement {
+        /// How many.
+        peers: u32,
     },
 }
 
@@ -87,6 +103,14 @@ fn child(part: &Part) -> Result<(), Error> {
         Part::Changes { sessions, bare } => {
             let bytes = changes::run(*sessions, !bare)?;
             println!("{}", serde_json::to_string(&bytes)?);
+        }
+        Part::Filter { grants } => {
+            filter::run(*grants)?;
+            println!("null");
+        }
+        Part::Enforcement { peers } => {
+            enforcement::run(*peers)?;
+            println!("null");
         }
     }
     Ok(())
@@ -144,7 +168,38 @@ fn report(arguments: &Arguments) -> Result<bool, Error> {
     if wanted(Only::Load) {
         printer.print([load::row(10_000)?])?;
     }
+    let gateways = [Only::Filter, Only::Enforcement, Only::Tunnels];
+    for part in gateways.into_iter().filter(|part| wanted(*part)) {
+        printer.print(of_gateways(part, scratch.as_ref(), &valgrind)?)?;
+    }
     Ok(is_good(&printer.rows, require_all))
+}
+
+/// The rows of a part that is about gateways.
+fn of_gateways(
+    part: Only,
+    scratch: Option<&Scratch>,
+    valgrind: &Result<(), String>,
+) -> Result<Vec<Row>, Error> {
+    let reason = valgrind.as_ref().err().map_or("", String::as_str);
+    match (part, scratch) {
+        (Only::Filter, scratch) => {
+            let counted = match scratch {
+                Some(scratch) => filter::instructions(
+                    &scratch.measure("filter", 100_000)?,
+                    &scratch.measure("filter", 10)?,
+                )?,
+                None => filter::unavailable(reason),
+            };
+            Ok(vec![counted, filter::times()?])
+        }
+        (Only::Enforcement, Some(scratch)) => {
+            let (many, few) = (scratch.measure("enforcement", 10_000)?, scratch.measure("enforcement", 100)?);
+            Ok(vec![enforcement::row(&many, &few)?])
+        }
+        (Only::Enforcement, None) => Ok(vec![enforcement::unavailable(reason)]),
+        (_, _) => tunnels::rows(),
+    }
 }
 
 /// The row of the instructions of a decision.

@@ -4,6 +4,7 @@
 //! everybody. A person is in five groups. Resources differ in segment and sensitivity: 700 classes from 1,000 up.
 
 pub mod fleet;
+pub mod gateway;
 pub mod policies;
 pub mod rego;
 pub mod site;
