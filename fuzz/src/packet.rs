@@ -56,7 +56,8 @@ pub fn body(mut bytes: &[u8]) {
             match &parsed {
                 Err(ParseError::Fragment) if verdict == Verdict::Accept => {
                     let mut reassembly = Reassembly::default();
-                    let wholes: Vec<_> = handed_on.iter().filter_map(|part| reassembly.take(part)).collect();
+                    let taken = handed_on.iter().filter_map(|part| reassembly.take(part).whole());
+                    let wholes: Vec<_> = taken.collect();
                     assert_eq!(wholes.len(), 1, "{handed_on:?}");
                     let packets = wholes.iter().map(|whole| read(side, whole));
                     assert!(packets.flatten().any(accepts), "{direction:?}: {wholes:?}");

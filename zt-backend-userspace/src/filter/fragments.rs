@@ -70,6 +70,9 @@ impl Fragments {
         now: BootInstant,
     ) -> Taken {
         self.forget_old(now);
+        if piece.is_all() {
+            return Taken::Complete { packet: piece.whole(piece.payload), parts: vec![bytes.to_vec()] };
+        }
         let key = (device, direction, piece.key);
         if !self.packets.contains_key(&key) {
             self.make_room(device, direction);

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{ParseError, ipv4, ipv6, version};
+use super::{ParseError, icmp, ipv4, ipv6, quote, version};
 
 /// A piece of a packet that was taken apart on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,8 @@ const V6_FRAGMENT: usize = 8;
 /// Reads a fragment, whose IP headers must be in order.
 ///
 /// # Errors
-/// If it is not understood in full, or is no fragment. In IPv6 the fragment header must be the first.
+/// If it is not understood in full, or is no fragment; if it is the first one, and not all headers are in it. In IPv6 the
+/// fragment header must be the first.
 pub(crate) fn fragment(bytes: &[u8]) -> Result<Fragment<'_>, ParseError> {
     let fragment = match version(bytes)? {
         4 => v4(bytes)?,
@@ -50,10 +51,27 @@ pub(crate) fn fragment(bytes: &[u8]) -> Result<Fragment<'_>, ParseError> {
     if fragment.payload.is_empty() || !cut_well || end > usize::from(u16::MAX) {
         return Err(ParseError::Malformed);
     }
+    if fragment.offset == 0 && fragment.more {
+        fragment.tell()?;
+    }
     Ok(fragment)
 }
 
 impl Fragment<'_> {
+    /// Whether it is all of its packet, so that no other fragment has to do with it (RFC 8200 section 4.5).
+    pub(crate) const fn is_all(&self) -> bool {
+        self.offset == 0 && !self.more
+    }
+
+    /// Checks that a first fragment holds all that is judged of its packet (RFC 8200 section 4.5, for both families).
+    ///
+    /// Behind the gateway a later fragment may get lost, and that of another packet, of the same id, take its place:
+    /// headers that reach into it would then be others than those that were judged. So ICMP errors, which are judged by
+    /// what they quote, are not taken apart; they are too short to need it.
+    fn tell(&self) -> Result<(), ParseError> {
+        quote(icmp::Family::of(self.key.source), &self.whole(self.payload)).map(|_| ())
+    }
+
     /// The packet that begins with this fragment, with its whole payload in place of the piece.
     pub(crate) fn whole(&self, payload: &[u8]) -> Vec<u8> {
         let mut packet = self.head.to_vec();

@@ -7,9 +7,9 @@ use zt_core::desired::{Pair, PairEnd};
 use zt_core::id::{RegionId, SessionId};
 use zt_core::net::Prefix;
 use zt_core::plan::{Add, Cut, Step};
+use zt_core::testing::bytes::{echo_reply, echo_request, tcp, udp};
 
 use crate::lab::{DNS, Device, Lab, OTHER, PATIENCE, PING, WEB, address, socket};
-use crate::packets::{echo_reply, echo_request, tcp, udp};
 use crate::streams::{Seen, Stream, payload};
 
 /// How many packets are sent before a cut, after it, and meanwhile by the one who is not cut.

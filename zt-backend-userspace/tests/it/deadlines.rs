@@ -6,9 +6,9 @@ use zt_core::backend::Backend as _;
 use zt_core::desired::{Pair, PairEnd};
 use zt_core::id::RegionId;
 use zt_core::plan::{Add, Cut, Gate, Plan, Step};
+use zt_core::testing::bytes::udp;
 
 use crate::lab::{DNS, Lab, OTHER, eventually, socket};
-use crate::packets::udp;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 

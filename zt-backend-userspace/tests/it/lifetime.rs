@@ -6,9 +6,9 @@ use tokio::time::timeout;
 use zt_backend_userspace::{Gateway, GatewayConfig, StartError};
 use zt_core::backend::{Backend as _, BackendError};
 use zt_core::plan::{Gate, Plan};
+use zt_core::testing::bytes::udp;
 
 use crate::lab::{DNS, Lab, PATIENCE, eventually, key, socket};
-use crate::packets::udp;
 
 #[tokio::test]
 async fn a_stopped_gateway_is_gone_and_its_ports_end() {

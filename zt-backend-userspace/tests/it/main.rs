@@ -11,10 +11,10 @@
 mod conformance;
 mod cuts;
 mod deadlines;
+mod fragments;
 mod lab;
 mod lan;
 mod lifetime;
-mod packets;
 mod parsing;
 mod peers;
 mod reference;

@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use zt_backend_userspace::packet::{Body, Message, Packet, ParseError, Quote, parse};
+use zt_core::testing::bytes::{self, TCP, UDP, echo_reply, echo_request, icmp, ip, tcp, udp, unreachable};
 
 use crate::lab::{address, socket};
-use crate::packets::{TCP, UDP, echo_reply, echo_request, icmp, ip, tcp, udp, unreachable};
 
 const NEAR: &str = "10.99.0.2:40000";
 const FAR: &str = "10.100.5.10:443";
@@ -96,13 +96,9 @@ fn lengths_that_contradict_each_other_are_malformed() {
     }
 }
 
-/// An IPv4 UDP packet with these options, whose length is a multiple of 4.
+/// An IPv4 UDP packet with these options.
 fn with_options(options: &[u8]) -> Result<Packet, ParseError> {
-    let mut packet = udp(socket(NEAR), socket(FAR), b"data");
-    packet[0] += u8::try_from(options.len() / 4).unwrap();
-    packet[3] += u8::try_from(options.len()).unwrap();
-    packet.splice(20..20, options.iter().copied());
-    parse(&packet)
+    parse(&bytes::with_options(&udp(socket(NEAR), socket(FAR), b"data"), options))
 }
 
 #[test]

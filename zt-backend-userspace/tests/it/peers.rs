@@ -7,9 +7,9 @@ use zt_core::backend::{Backend as _, BackendError};
 use zt_core::id::RegionId;
 use zt_core::net::{PortRange, Prefix};
 use zt_core::plan::{Add, Cut, Destroy, Plan, Step};
+use zt_core::testing::bytes::udp;
 
 use crate::lab::{DNS, Device, Lab, OTHER, WEB, address, key, socket};
-use crate::packets::udp;
 
 /// One packet from the device, and one back.
 async fn talk(lab: &mut Lab, device: &mut Device) {

@@ -2,9 +2,9 @@
 
 use zt_backend_userspace::{Gateway, GatewayConfig};
 use zt_core::net::Prefix;
+use zt_core::testing::bytes::{echo_reply, echo_request, icmp, tcp, udp, unreachable};
 
 use crate::lab::{DNS, DNS6, Device, Lab, PING, SERVER, WEB, address, key, loopback, socket};
-use crate::packets::{echo_reply, echo_request, icmp, tcp, udp, unreachable};
 
 /// A lab with one device that has both families and all grants but one.
 async fn lab() -> (Lab, Device) {

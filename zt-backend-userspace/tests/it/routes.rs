@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use zt_backend_userspace::RoutesError;
 use zt_core::desired::{DeviceRoutes, GatewayRoute};
 use zt_core::id::GatewayId;
+use zt_core::testing::bytes::udp;
 
 use crate::lab::{DNS, Device, Lab, OTHER, socket};
-use crate::packets::udp;
 
 fn routes(gateways: &[(&Lab, &[&str])]) -> DeviceRoutes {
     let route = |(lab, prefixes): &(&Lab, &[&str])| GatewayRoute {

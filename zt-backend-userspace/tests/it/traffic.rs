@@ -1,9 +1,9 @@
 //! What passes, and what does not.
 
 use zt_backend_userspace::{Gateway, GatewayConfig};
+use zt_core::testing::bytes::{echo_reply, echo_request, tcp, udp, unreachable};
 
 use crate::lab::{DNS, DNS6, Lab, PING, PING6, SERVER, SERVER6, WEB, address, key, socket};
-use crate::packets::{echo_reply, echo_request, tcp, udp, unreachable};
 
 #[tokio::test]
 async fn what_is_granted_passes_both_ways() {

@@ -18,6 +18,11 @@ mod packet;
 mod read;
 #[expect(
     clippy::arithmetic_side_effects,
+    reason = "lengths of packets, and plain arithmetic is what makes it naive"
+)]
+mod reassembly;
+#[expect(
+    clippy::arithmetic_side_effects,
     reason = "small numbers, and plain arithmetic is what makes it naive"
 )]
 mod reference;
@@ -27,7 +32,8 @@ mod table;
 
 pub use fake::{FakeBackend, Fault};
 pub use packet::{Packet, Payload, Side, Verdict};
-pub use read::{Reassembly, read};
+pub use read::read;
+pub use reassembly::{Reassembly, Taken};
 pub use reference::Reference;
 pub use script::{Act, Script};
 pub use table::TableEngine;

@@ -13,7 +13,7 @@ pub fn read(side: Side, bytes: &[u8]) -> Option<Packet> {
 }
 
 /// Source, destination, protocol and what is behind the headers. What is quoted may be cut short, or padded.
-fn network(bytes: &[u8], whole: bool) -> Option<(IpAddr, IpAddr, u8, &[u8])> {
+pub(super) fn network(bytes: &[u8], whole: bool) -> Option<(IpAddr, IpAddr, u8, &[u8])> {
     match number(bytes, 0, 1)? >> 4 {
         4 => v4(bytes, whole),
         6 => v6(bytes, whole),
@@ -70,7 +70,7 @@ fn v6(bytes: &[u8], whole: bool) -> Option<(IpAddr, IpAddr, u8, &[u8])> {
     Some((address(8)?, address(24)?, next, payload))
 }
 
-fn transport(protocol: u8, bytes: &[u8], is_v4: bool, whole: bool) -> Option<Payload> {
+pub(super) fn transport(protocol: u8, bytes: &[u8], is_v4: bool, whole: bool) -> Option<Payload> {
     let ports =
         || Some((u16::try_from(number(bytes, 0, 2)?).ok()?, u16::try_from(number(bytes, 2, 2)?).ok()?));
     bytes.get(..8)?;
@@ -111,107 +111,7 @@ fn error(quoted: &[u8], is_v4: bool) -> Option<Payload> {
 }
 
 /// The bytes from `at` on as a number.
-fn number(bytes: &[u8], at: usize, length: usize) -> Option<usize> {
+pub(super) fn number(bytes: &[u8], at: usize, length: usize) -> Option<usize> {
     let bytes = bytes.get(at..at + length)?;
     Some(bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte)))
-}
-
-/// Puts fragments together, without any limit.
-#[derive(Debug, Clone, Default)]
-pub struct Reassembly {
-    pieces: Vec<Piece>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Piece {
-    /// Of which packet: the side, the addresses, the identification and the protocol.
-    key: Vec<u8>,
-    /// The headers before the fragment's own.
-    head: Vec<u8>,
-    next: u8,
-    offset: usize,
-    more: bool,
-    payload: Vec<u8>,
-}
-
-impl Reassembly {
-    /// Takes a packet or a fragment; gives the whole packet once all of it is there. Fragments that overlap are dropped
-    /// with all others of their packet.
-    pub fn take(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let Some(piece) = piece(bytes) else { return Some(bytes.to_vec()) };
-        let end = |piece: &Piece| piece.offset + piece.payload.len();
-        let same = |other: &&Piece| other.key == piece.key;
-        if self
-            .pieces
-            .iter()
-            .filter(same)
-            .any(|other| other.offset < end(&piece) && piece.offset < end(other))
-        {
-            self.pieces.retain(|other| other.key != piece.key);
-            return None;
-        }
-        let key = piece.key.clone();
-        self.pieces.push(piece);
-        let mut all: Vec<Piece> = self.pieces.iter().filter(|piece| piece.key == key).cloned().collect();
-        all.sort_by_key(|piece| piece.offset);
-        let mut payload = Vec::new();
-        for piece in &all {
-            if piece.offset != payload.len() {
-                return None;
-            }
-            payload.extend(&piece.payload);
-        }
-        let (first, last) = (all.first()?, all.last()?);
-        if last.more {
-            return None;
-        }
-        let whole =
-            if first.head.first()? >> 4 == 4 { whole_v4(first, &payload) } else { whole_v6(first, &payload) };
-        self.pieces.retain(|piece| piece.key != key);
-        Some(whole)
-    }
-}
-
-fn whole_v4(first: &Piece, payload: &[u8]) -> Vec<u8> {
-    let mut packet = first.head.clone();
-    let total = u16::try_from(packet.len() + payload.len()).unwrap_or(0);
-    packet.splice(2..4, total.to_be_bytes());
-    packet.splice(6..8, [0, 0]);
-    packet.extend(payload);
-    packet
-}
-
-fn whole_v6(first: &Piece, payload: &[u8]) -> Vec<u8> {
-    let mut packet = first.head.clone();
-    let length = u16::try_from(packet.len() - 40 + payload.len()).unwrap_or(0);
-    packet.splice(4..6, length.to_be_bytes());
-    packet.splice(6..7, [first.next]);
-    packet.extend(payload);
-    packet
-}
-
-/// A fragment; `None` if it is none. In IPv6 its header is the first.
-fn piece(bytes: &[u8]) -> Option<Piece> {
-    match number(bytes, 0, 1)? >> 4 {
-        4 => {
-            let place = number(bytes, 6, 2)?;
-            let header = (number(bytes, 0, 1)? & 15) * 4;
-            let total = number(bytes, 2, 2)?;
-            if place & 0x3fff == 0 || total != bytes.len() {
-                return None;
-            }
-            let key = [bytes.get(12..20)?, bytes.get(4..6)?, bytes.get(9..10)?].concat();
-            let (head, payload) = bytes.split_at_checked(header)?;
-            let (offset, more) = ((place & 0x1fff) * 8, place & 0x2000 != 0);
-            Some(Piece { key, head: head.to_vec(), next: 0, offset, more, payload: payload.to_vec() })
-        }
-        6 if *bytes.get(6)? == 44 && number(bytes, 4, 2)? + 40 == bytes.len() => {
-            let place = number(bytes, 42, 2)?;
-            let key = [bytes.get(8..40)?, bytes.get(44..48)?].concat();
-            let (head, payload) = (bytes.get(..40)?.to_vec(), bytes.get(48..)?.to_vec());
-            let (offset, more) = (place & 0xfff8, place & 1 != 0);
-            Some(Piece { key, head, next: *bytes.get(40)?, offset, more, payload })
-        }
-        _ => None,
-    }
 }

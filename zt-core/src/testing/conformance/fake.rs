@@ -158,7 +158,7 @@ impl Ways {
                 Side::Network => &mut state.from_network,
                 Side::Device(key) => state.from_devices.entry(key).or_default(),
             };
-            let Some(whole) = pieces.take(bytes) else { return };
+            let Some(whole) = pieces.take(bytes).whole() else { return };
             let Some(packet) = read(side, &whole) else {
                 state.dropped = state.dropped.saturating_add(1);
                 if self.backend.has(Fault::FilterOff) && side != Side::Network {

@@ -216,7 +216,7 @@ impl Scene {
 
     /// Notes which of the cases' packets this is, once all of its fragments are there.
     pub(super) fn note(&mut self, at: &Arc<dyn End>, packet: &[u8]) {
-        let whole = self.pieces.entry(place(at)).or_default().take(packet);
+        let whole = self.pieces.entry(place(at)).or_default().take(packet).whole();
         if let Some(number) = whole.as_deref().and_then(number) {
             self.arrived.entry(place(at)).or_default().insert(number);
         }
