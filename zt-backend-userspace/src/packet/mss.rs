@@ -13,8 +13,8 @@ const MAXIMUM_SEGMENT_SIZE: u8 = 2;
 ///
 /// Packets that are too long are reported to their sender, but not all senders hear of it.
 pub(crate) fn clamp(packet: &mut [u8], mtu: u16) {
-    let Some((header, segment)) = segment(packet) else { return };
-    let most = mtu.saturating_sub(header).saturating_sub(20);
+    let Some((headers, segment)) = segment(packet) else { return };
+    let most = mtu.saturating_sub(headers);
     let Some(place) = option(segment) else { return };
     let Some([high, low]) = segment.get(place..).and_then(|bytes| bytes.first_chunk()).copied() else {
         return;
@@ -32,42 +32,42 @@ pub(crate) fn clamp(packet: &mut [u8], mtu: u16) {
     }
 }
 
-/// The length of the IP header and the segment of a TCP packet that is no fragment.
+/// The segment of a TCP packet that opens a connection and is no fragment, and how long the IP and TCP headers are that
+/// the option does not count: those without options of their own (RFC 6691).
 fn segment(packet: &mut [u8]) -> Option<(u16, &mut [u8])> {
-    let (protocol, header) = match version(packet).ok()? {
+    let (protocol, start, headers) = match version(packet).ok()? {
         4 => {
-            let is_fragment = packet.get(6)? & 0x3f != 0 || *packet.get(7)? != 0;
+            const DO_NOT_FRAGMENT: u8 = 0x40;
+            let is_fragment = packet.get(6)? & !DO_NOT_FRAGMENT != 0 || *packet.get(7)? != 0;
             let length = usize::from(packet.first()? & 0x0f).saturating_mul(4);
-            if is_fragment {
+            if is_fragment || length < 20 {
                 return None;
             }
-            (*packet.get(9)?, length)
+            (*packet.get(9)?, length, 40)
         }
-        6 => (*packet.get(6)?, 40),
+        6 => (*packet.get(6)?, 40, 60),
         _ => return None,
     };
-    let is_opening = |segment: &[u8]| segment.get(13).is_some_and(|flags| flags & SYN != 0);
-    let segment = packet.get_mut(header..).filter(|segment| protocol == TCP && is_opening(segment))?;
-    // What the option counts is without the headers of an ordinary packet.
-    Some((if header == 40 { 40 } else { 20 }, segment))
+    let is_opening = |segment: &&mut [u8]| segment.get(13).is_some_and(|flags| flags & SYN != 0);
+    let segment = packet.get_mut(start..).filter(|_| protocol == TCP).filter(is_opening)?;
+    Some((headers, segment))
 }
 
 /// Where the value of the option is in a segment.
 fn option(segment: &[u8]) -> Option<usize> {
     let end = usize::from(segment.get(12)? >> 4).saturating_mul(4);
-    let mut place = 20_usize;
-    while place < end {
-        match *segment.get(place)? {
-            END_OF_OPTIONS => return None,
-            NO_OPERATION => place = place.checked_add(1)?,
-            MAXIMUM_SEGMENT_SIZE if *segment.get(place.checked_add(1)?)? == 4 => return place.checked_add(2),
-            _ => {
-                let length = usize::from(*segment.get(place.checked_add(1)?)?);
-                place = place.checked_add(length.max(2))?;
+    let mut options = segment.get(20..end)?;
+    loop {
+        options = match options {
+            [] | [END_OF_OPTIONS, ..] => return None,
+            [NO_OPERATION, rest @ ..] => rest,
+            [MAXIMUM_SEGMENT_SIZE, 4, value @ ..] if value.len() >= 2 => {
+                return end.checked_sub(value.len());
             }
-        }
+            [_, length, ..] if *length >= 2 => options.get(usize::from(*length)..)?,
+            _ => return None,
+        };
     }
-    None
 }
 
 fn put(bytes: &mut [u8], place: usize, value: u16) {
@@ -83,3 +83,7 @@ const fn updated(checksum: u16, old: u16, new: u16) -> u16 {
     sum = (sum & 0xffff).saturating_add(sum >> 16);
     !(sum & 0xffff) as u16
 }
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers")]
+mod tests;
