@@ -63,7 +63,7 @@ async fn change(edge: &Edge, member: Member, count: Count) -> Result<(), Error> 
 async fn whole(edge: &Edge, steps: Vec<Step>, count: Count) -> Result<(), Error> {
     let plan = plan(steps);
     let mut apply = edge.gateway.apply(&plan);
-    match poll(apply.as_mut(), count, false).await {
+    match poll(apply.as_mut(), count).await {
         Poll::Ready(done) => done.map_err(|error| Error::world("gateway", error)),
         Poll::Pending => Err(Error::Disagree("a change waited for something".to_owned())),
     }
@@ -71,13 +71,16 @@ async fn whole(edge: &Edge, steps: Vec<Step>, count: Count) -> Result<(), Error>
 
 /// Counts the end of a session until nothing of it passes any more; its peer is removed after that.
 ///
-/// A task that has used up what it may do at once is made to wait at the next lock, which is the one that `apply` takes
-/// behind its cuts.
+/// Somebody who looks at the gateway at the same time holds the lock that `apply` takes behind its cuts.
 async fn until_enforced(edge: &Edge, member: Member, count: Count) -> Result<(), Error> {
     let plan = plan(member.end());
-    let mut apply = edge.gateway.apply(&plan);
-    let polled = poll(apply.as_mut(), count, true).await;
-    let elements = edge.gateway.observe().await.map_err(|error| Error::world("gateway", error))?.elements;
+    let (mut observe, mut apply) = (edge.gateway.observe(), edge.gateway.apply(&plan));
+    let observed = poll_tired(observe.as_mut()).await;
+    let polled = poll(apply.as_mut(), count).await;
+    if observed.is_ready() {
+        return Err(Error::Disagree("nothing could be made to hold the lock".to_owned()));
+    }
+    let elements = observe.await.map_err(|error| Error::world("gateway", error))?.elements;
     let is_cut = !elements.sources.contains_key(&member.address);
     if polled.is_ready() || !is_cut || !elements.peers.contains_key(&member.key) {
         return Err(Error::Disagree("an end is not enforced first and carried out afterwards".to_owned()));
@@ -85,18 +88,25 @@ async fn until_enforced(edge: &Edge, member: Member, count: Count) -> Result<(),
     apply.await.map_err(|error| Error::world("gateway", error))
 }
 
+/// Polls once, in a task that has used up what it may do at once: it waits with the first lock in its hands.
+async fn poll_tired<T>(mut future: Pin<&mut (dyn Future<Output = T> + Send)>) -> Poll<T> {
+    let polled = poll_fn(|context| {
+        while has_budget_remaining() {
+            let _ = pin!(consume_budget()).poll(context);
+        }
+        Poll::Ready(future.as_mut().poll(context))
+    });
+    polled.await
+}
+
 /// Polls once.
 async fn poll(
     mut apply: Pin<&mut (dyn Future<Output = Result<(), BackendError>> + Send)>,
     count: Count,
-    is_tired: bool,
 ) -> Poll<Result<(), BackendError>> {
-    // A task that waits has all of its time again afterwards.
+    // A task that waits may do as much as any other afterwards.
     tokio::task::yield_now().await;
     poll_fn(|context| {
-        while is_tired && has_budget_remaining() {
-            let _ = pin!(consume_budget()).poll(context);
-        }
         let mut polled = Poll::Pending;
         let mut call = || polled = apply.as_mut().poll(context);
         match count {

@@ -19,7 +19,7 @@ use crate::world::gateway::{Edge, Member, RESOURCE};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many packets are sent in a round, and how many of them may be on their way.
-const PACKETS: u32 = 20_000;
+const PACKETS: u32 = 10_000;
 const WINDOW: usize = 256;
 /// Their payload, so that they fill the tunnel's 1,420 bytes.
 const PAYLOAD: usize = 1_392;
@@ -110,7 +110,7 @@ impl Path {
 async fn throughput() -> Result<Row, Error> {
     let (mut with, mut without) = (Path::open(true).await?, Path::open(false).await?);
     let (mut times_with, mut times_without) = (Vec::new(), Vec::new());
-    for _ in 0..15 {
+    for _ in 0..40 {
         times_with.push(with.round().await?);
         times_without.push(without.round().await?);
     }
@@ -145,17 +145,15 @@ async fn restored() -> Result<Row, Error> {
         path.edge.apply(path.member.end()).await?;
         let start = Instant::now();
         path.edge.apply(path.member.admission()).await?;
-        path.until_one_arrives(Duration::from_millis(1)).await?;
-        times.push(start.elapsed());
+        let applied = start.elapsed();
+        times.push(applied + path.until_one_arrives(Duration::from_millis(1)).await?);
     }
     let restored = Times::of(times);
     path.edge.restart(&[path.member]).await?;
     let naive = path.until_one_arrives(Duration::from_millis(10)).await?;
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     let row = Row::ratio("restore_vs_naive_readd", millis(restored.median), millis(naive), "ms");
-    Ok(row
-        .bounded(Bound::AtMost(1.0 / 50.0))
-        .noted("median of five, each with 10 ms in which nothing else comes"))
+    Ok(row.bounded(Bound::AtMost(1.0 / 50.0)).noted("median of five, beside one"))
 }
 
 /// So many that gotatun, which takes 100 a second without asking for a cookie, takes them all at once.
