@@ -1,9 +1,10 @@
-//! Network namespaces for tests: each test has one of its own, in a thread of its own.
+//! Network namespaces for tests: each test has one of its own, in a thread of its own. And tests that cannot run here.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
-use std::sync::Once;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub fn alone<F: Future<Output = ()>>(
 ) -> Result<(), String> {
     let run = move || {
         if let Err(missing) = enter() {
-            return skip(missing);
+            return skip("network namespaces", missing);
         }
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
@@ -36,21 +37,27 @@ pub fn alone<F: Future<Output = ()>>(
     })
 }
 
+/// Says on stderr, once for each `what`, that tests of it are `SKIPPED`, and what is missing.
+///
+/// # Errors
+/// What is missing, if `ZT_REQUIRE_ALL` is 1: nothing is to be skipped then.
+pub fn skip(what: &'static str, missing: String) -> Result<(), String> {
+    static SAID: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+    if env::var("ZT_REQUIRE_ALL").as_deref() == Ok("1") {
+        return Err(missing);
+    }
+    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(what) {
+        // Written past the test harness, which shows output of failed tests only.
+        let line = format!("SKIPPED {what}: {missing}\n");
+        drop(io::stderr().write_all(line.as_bytes()));
+    }
+    Ok(())
+}
+
 /// Leaves the calling thread in a new namespace, if there can be TUN devices in it.
 fn enter() -> Result<(), String> {
     unshare(CloneFlags::CLONE_NEWNET)
         .map_err(|error| format!("no network namespace can be made, which needs root ({error})"))?;
     let node = OpenOptions::new().read(true).write(true).open("/dev/net/tun");
     node.map(drop).map_err(|error| format!("/dev/net/tun cannot be opened ({error})"))
-}
-
-fn skip(missing: String) -> Result<(), String> {
-    static SKIPPED: Once = Once::new();
-    if env::var("ZT_REQUIRE_ALL").as_deref() == Ok("1") {
-        return Err(missing);
-    }
-    // Written past the test harness, which shows output of failed tests only.
-    let line = format!("SKIPPED network namespaces: {missing}\n");
-    SKIPPED.call_once(|| drop(io::stderr().write_all(line.as_bytes())));
-    Ok(())
 }

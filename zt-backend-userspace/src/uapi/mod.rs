@@ -6,15 +6,15 @@
 //! nothing on such a host looks at destinations or ends access by itself.
 //!
 //! The codec is our own. `wireguard-uapi`'s waits without a deadline and reads lines without a bound, fails on keys
-//! that it does not know, panics if a reply has peers but no `listen_port` (which wireguard-go leaves out when it is
-//! zero), and prints private keys with `Debug`.
+//! that it does not know, panics if a reply has peers but no `listen_port` (which wireguard-go leaves out until it
+//! listens), and prints private keys with `Debug`.
 //!
 //! Every request has a connection of its own: wireguard-go may read on beyond the end of a request, and a late answer
 //! to one request can then not be taken for the answer to another. A request has at most [`MAX_REQUEST`] bytes, a
 //! reply at most [`MAX_REPLY`], a line of it at most [`MAX_LINE`].
 //!
-//! Tried with gotatun, and written by the source of wireguard-go. boringtun's own `Device` can be read; it does not know
-//! `update_only`, so that changes of peers that are there end in `EINVAL`, with nothing done.
+//! Tried with wireguard-go and gotatun. boringtun's own `Device` can be read; it does not know `update_only`, so that
+//! changes of peers that are there end in `EINVAL`, with nothing done.
 //!
 //! # Security
 //! A reply holds the private key and the preshared keys. Of the private key only its public key is kept, of a

@@ -1,4 +1,4 @@
-//! WireGuard in another process, which here is a naive one behind a real socket.
+//! WireGuard in another process: a naive one behind a real socket, and real ones.
 
 mod answers;
 mod backend;
@@ -11,6 +11,7 @@ mod model;
 mod scale;
 mod server;
 mod trouble;
+mod wireguard_go;
 
 use std::collections::BTreeSet;
 

@@ -3,14 +3,27 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use zt_backend_userspace::uapi::{Change, MAX_REQUEST, NewPeer};
+use zt_core::key::{PrivateKey, PublicKey};
 use zt_core::net::Prefix;
 
 use super::{lab, prefixes, public};
 use crate::lab::key;
 
-fn host(number: u32) -> Prefix {
+pub(super) fn host(number: u32) -> Prefix {
     let address = Ipv6Addr::from_bits((0xfd99 << 112) | u128::from(number));
     Prefix::host(IpAddr::V6(address))
+}
+
+pub(super) fn numbered_key(number: u32) -> PublicKey {
+    let mut bytes = *key(1).expose_bytes();
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    PrivateKey::from_bytes(bytes).public_key()
+}
+
+/// A change that adds the peer of this number, with the host of this number.
+pub(super) fn add_numbered(number: u32) -> Change {
+    let peer = NewPeer { allowed_ips: [host(number)].into(), ..NewPeer::default() };
+    Change::Add(numbered_key(number), peer)
 }
 
 #[tokio::test]
@@ -44,21 +57,8 @@ async fn b24_ten_thousand_allowed_ips_of_one_peer() {
 #[tokio::test]
 async fn a_thousand_peers_come_and_go() {
     let (server, writer) = lab();
-    let keys: Vec<_> = (0..1_000_u32)
-        .map(|number| {
-            let mut bytes = *key(1).expose_bytes();
-            bytes[..4].copy_from_slice(&number.to_be_bytes());
-            zt_core::key::PrivateKey::from_bytes(bytes).public_key()
-        })
-        .collect();
-    let added: Vec<Change> = keys
-        .iter()
-        .zip(0..)
-        .map(|(key, number)| {
-            let peer = NewPeer { allowed_ips: [host(number)].into(), ..NewPeer::default() };
-            Change::Add(*key, peer)
-        })
-        .collect();
+    let added: Vec<Change> = (0..1_000).map(add_numbered).collect();
+    let keys: Vec<PublicKey> = added.iter().map(|change| *change.key()).collect();
     writer.write(&added).await.unwrap();
     let peers = writer.observe().await.unwrap().peers;
     assert_eq!(peers.len(), 1_000);
