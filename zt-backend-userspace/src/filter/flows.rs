@@ -3,11 +3,12 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::ops::Bound;
 use std::time::Duration;
 
+use ahash::AHashMap;
 use zt_core::desired::Source;
 use zt_core::id::{RegionId, SessionEpoch, SessionId};
 use zt_core::net::Protocol;
@@ -118,9 +119,9 @@ pub(super) type Cursor = (BootInstant, FlowKey);
 /// The remembered flows, oldest use first when one must go, and those that have ended and were not told of yet.
 #[derive(Debug, Default)]
 pub(super) struct FlowTable {
-    flows: HashMap<FlowKey, Flow>,
+    flows: AHashMap<FlowKey, Flow>,
     by_use: BTreeSet<Cursor>,
-    by_source: HashMap<IpAddr, BTreeSet<Cursor>>,
+    by_source: AHashMap<IpAddr, BTreeSet<Cursor>>,
     ended: VecDeque<FlowRecord>,
     lost: u64,
 }

@@ -1,9 +1,9 @@
 //! What is installed: the gate, sources, cells and pairs, and whether they let a flow pass.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ahash::AHashMap;
 use zt_core::desired::{Elements, Pair, PairEnd, Source};
 use zt_core::id::RegionId;
 use zt_core::plan::{Add, Cut, Gate};
@@ -17,9 +17,9 @@ use super::flows::{FlowKey, Owner};
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     gate: Option<Deadline>,
-    sources: HashMap<IpAddr, HeldSource>,
+    sources: AHashMap<IpAddr, HeldSource>,
     pub(super) cells: Arc<CellMap>,
-    pairs: HashMap<Pair, HeldPair>,
+    pairs: AHashMap<Pair, HeldPair>,
 }
 
 /// An end, as the controller and as the boot clock tell it.
