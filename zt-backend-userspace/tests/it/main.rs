@@ -9,8 +9,10 @@
 )]
 
 mod conformance;
+mod crowd;
 mod cuts;
 mod deadlines;
+mod flow_log;
 mod fragments;
 mod lab;
 mod lan;
