@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many packets are sent in a round, and how many of them may be on their way.
 const PACKETS: u32 = 10_000;
-const ROUNDS: usize = 61;
+const ROUNDS: usize = 121;
 const WINDOW: usize = 256;
 /// Their payload, so that they fill the tunnel's 1,420 bytes.
 const PAYLOAD: usize = 1_392;
