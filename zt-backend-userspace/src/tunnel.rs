@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
-use zt_core::desired::{DeviceRoutes, GatewayRoute};
+use zt_core::desired::DeviceRoutes;
 use zt_core::key::{PrivateKey, PublicKey};
 use zt_core::net::Prefix;
 
@@ -54,8 +54,11 @@ pub struct Tunnel {
 
 struct Running {
     wireguard: Arc<WireGuard<Unscreened>>,
-    routes: BTreeMap<PublicKey, GatewayRoute>,
+    /// What WireGuard has; none while that is being changed, and so after a change that failed or was cancelled.
+    routes: Option<Routes>,
 }
+
+type Routes = BTreeMap<PublicKey, PeerConfig>;
 
 impl Tunnel {
     /// Starts a tunnel; the port is for the device's own packets.
@@ -70,7 +73,7 @@ impl Tunnel {
         let local_address = socket.local_address();
         let (port, from_tunnel, into_tunnel) = port::open(&Arc::new(Unscreened));
         let wireguard = WireGuard::start(&private_key, (socket, closed), (from_tunnel, into_tunnel)).await?;
-        let running = Running { wireguard: Arc::new(wireguard), routes: BTreeMap::new() };
+        let running = Running { wireguard: Arc::new(wireguard), routes: Some(Routes::new()) };
         let public_key = private_key.public_key();
         Ok((Self { public_key, local_address, running: Mutex::new(Some(running)) }, port))
     }
@@ -126,8 +129,8 @@ impl Tunnel {
         }
     }
 
-    fn check(&self, routes: &DeviceRoutes) -> Result<BTreeMap<PublicKey, GatewayRoute>, RoutesError> {
-        let mut wanted = BTreeMap::new();
+    fn check(&self, routes: &DeviceRoutes) -> Result<Routes, RoutesError> {
+        let mut wanted = Routes::new();
         let mut prefixes = BTreeSet::new();
         for route in routes.gateways.values() {
             if route.public_key == self.public_key {
@@ -136,7 +139,8 @@ impl Tunnel {
             if let Some(twice) = route.allowed_ips.iter().find(|prefix| !prefixes.insert(**prefix)) {
                 return Err(RoutesError::SamePrefix(*twice));
             }
-            if wanted.insert(route.public_key, route.clone()).is_some() {
+            let (allowed_ips, endpoint) = (route.allowed_ips.clone(), Some(route.endpoint));
+            if wanted.insert(route.public_key, PeerConfig { allowed_ips, endpoint }).is_some() {
                 return Err(RoutesError::SameKey(route.public_key));
             }
         }
@@ -145,55 +149,56 @@ impl Tunnel {
 }
 
 impl Running {
-    async fn forget_session(&mut self, key: &PublicKey) -> Result<(), RoutesError> {
-        // Without its entry, the next routes bring back what a call that was cancelled has taken away.
-        let Some(route) = self.routes.remove(key) else { return Ok(()) };
-        self.wireguard.remove(key).await.map_err(|_| RoutesError::Gone)?;
-        self.add(*key, route).await
+    async fn take_routes(&mut self) -> Routes {
+        match self.routes.take() {
+            Some(routes) => routes,
+            None => self.wireguard.peers(|bytes| PublicKey::from_bytes(bytes).ok()).await,
+        }
     }
 
-    async fn add(&mut self, key: PublicKey, route: GatewayRoute) -> Result<(), RoutesError> {
-        let gone = |_: String| RoutesError::Gone;
-        let (allowed_ips, endpoint) = (route.allowed_ips.clone(), Some(route.endpoint));
-        let config = PeerConfig { allowed_ips, endpoint };
-        if !self.wireguard.add(&[(key, config)]).await.map_err(gone)? {
-            // left behind by a call that was cancelled half-way
-            self.wireguard.change(&key, &route.allowed_ips, endpoint).await.map_err(gone)?;
+    async fn forget_session(&mut self, key: &PublicKey) -> Result<(), RoutesError> {
+        let routes = self.take_routes().await;
+        if let Some(route) = routes.get(key) {
+            self.wireguard.renew(key, route).await.map_err(|_| RoutesError::Gone)?;
         }
-        self.routes.insert(key, route);
+        self.routes = Some(routes);
         Ok(())
     }
 
-    async fn apply(&mut self, wanted: BTreeMap<PublicKey, GatewayRoute>) -> Result<(), RoutesError> {
-        let gone = |_: String| RoutesError::Gone;
-        let old = self.routes.clone();
-        for (key, present) in &old {
+    async fn apply(&mut self, wanted: Routes) -> Result<(), RoutesError> {
+        let present = self.take_routes().await;
+        self.change(&present, &wanted).await.map_err(|_| RoutesError::Gone)?;
+        self.routes = Some(wanted);
+        if self.wireguard.is_alive() { Ok(()) } else { Err(RoutesError::Gone) }
+    }
+
+    async fn change(&self, present: &Routes, wanted: &Routes) -> Result<(), String> {
+        for (key, present) in present {
             match wanted.get(key) {
-                None => {
-                    self.wireguard.remove(key).await.map_err(gone)?;
-                    self.routes.remove(key);
-                }
+                None => self.wireguard.remove(key).await?,
                 Some(route) if !present.allowed_ips.is_subset(&route.allowed_ips) => {
                     let kept: BTreeSet<Prefix> =
                         present.allowed_ips.intersection(&route.allowed_ips).copied().collect();
-                    self.wireguard.change(key, &kept, None).await.map_err(gone)?;
-                    self.routes.insert(*key, GatewayRoute { allowed_ips: kept, ..present.clone() });
+                    self.wireguard.change(key, &kept, None).await?;
                 }
                 Some(_) => {}
             }
         }
         for (key, route) in wanted {
-            match self.routes.get(&key) {
-                Some(present) if *present == route => {}
+            match present.get(key) {
+                Some(present)
+                    if present.endpoint == route.endpoint
+                        && route.allowed_ips.is_subset(&present.allowed_ips) => {}
                 Some(present) => {
-                    let endpoint = (present.endpoint != route.endpoint).then_some(route.endpoint);
-                    self.wireguard.change(&key, &route.allowed_ips, endpoint).await.map_err(gone)?;
-                    self.routes.insert(key, route);
+                    let endpoint = route.endpoint.filter(|_| present.endpoint != route.endpoint);
+                    self.wireguard.change(key, &route.allowed_ips, endpoint).await?;
                 }
-                None => self.add(key, route).await?,
+                None => {
+                    self.wireguard.add(&[(*key, route.clone())]).await?;
+                }
             }
         }
-        if self.wireguard.is_alive() { Ok(()) } else { Err(RoutesError::Gone) }
+        Ok(())
     }
 }
 

@@ -129,6 +129,17 @@ impl<S: Screen> WireGuard<S> {
         removed.map(|_| ()).map_err(|error| error.to_string())
     }
 
+    /// Forgets the session with a peer, if it is there. Cancelled, it has done so or changed nothing.
+    pub(crate) async fn renew(&self, key: &PublicKey, config: &PeerConfig) -> Result<(), String> {
+        let peer = peer(key, config);
+        let renewed = self.device.write(async |device| {
+            if device.remove_peer(&peer.public_key).await {
+                device.add_peer(peer);
+            }
+        });
+        renewed.await.map_err(|error| error.to_string())
+    }
+
     /// Starts a handshake with a peer whose endpoint is known, and waits for it for five seconds at most.
     pub(crate) async fn shake_hands(&self, key: &PublicKey) {
         let key = x25519::PublicKey::from(*key.as_bytes());

@@ -28,11 +28,11 @@ pub use self::counts::{Counts, DirectionCounts, DropReason};
 use self::flows::{FlowKey, FlowTable, Owner, Use};
 use self::fragments::{Fragments, Taken};
 pub use self::record::{FlowEnd, FlowRecord, Flows, Traffic};
-use self::rules::Rules;
+use self::rules::{Installed, Rules};
 use crate::clock::BootClock;
 use crate::packet::{self, Body, Packet, ParseError};
 
-/// How many flows are looked at under one lock.
+/// How many flows are looked at, or rules changed, under one lock.
 const PAGE: usize = 256;
 
 /// Where a packet is going.
@@ -154,8 +154,10 @@ impl Filter {
     ///
     /// When it returns, no packet passes any more by what was cut. Ends count from `anchor`.
     pub fn cut(&self, cuts: &[&Cut], anchor: Anchor) {
-        if let Some(mut state) = self.lock() {
-            cuts.iter().for_each(|cut| state.rules.cut(cut, anchor));
+        for cuts in cuts.chunks(PAGE) {
+            if let Some(mut state) = self.lock() {
+                cuts.iter().for_each(|cut| state.rules.cut(cut, anchor));
+            }
         }
         let gone: BTreeSet<Cell> = cuts.iter().filter_map(|cut| cut_cell(cut)).collect();
         if !gone.is_empty() {
@@ -176,8 +178,10 @@ impl Filter {
                 problem: problem.problem,
             })?;
         }
-        if let Some(mut state) = self.lock() {
-            additions.iter().for_each(|add| state.rules.add(add, anchor));
+        for additions in additions.chunks(PAGE) {
+            if let Some(mut state) = self.lock() {
+                additions.iter().for_each(|add| state.rules.add(add, anchor));
+            }
         }
         Ok(())
     }
@@ -198,7 +202,8 @@ impl Filter {
     /// nothing through.
     pub fn observe(&self) -> (Gate, Elements) {
         let now = self.clock.now();
-        self.lock().map_or((Gate::Closed, Elements::default()), |state| state.rules.observe(now))
+        let installed = self.lock().map(|state| state.rules.installed(now));
+        installed.map_or((Gate::Closed, Elements::default()), Installed::sorted)
     }
 
     /// What became of the packets so far.

@@ -99,7 +99,10 @@ impl Rules {
 
     fn cut_pair(&mut self, pair: Pair, sooner: PairEnd, anchor: Anchor) {
         if let Some(held) = self.pairs.get_mut(&pair).filter(|held| sooner < held.end) {
-            *held = HeldPair::new(sooner, anchor);
+            let cut = HeldPair::new(sooner, anchor);
+            // a plan that comes late counts from a later instant
+            let ends = held.ends.into_iter().chain(cut.ends).min();
+            *held = HeldPair { ends, ..cut };
         }
     }
 
@@ -150,18 +153,39 @@ impl Rules {
         held.map(|_| region).ok_or(DropReason::Pair)
     }
 
-    /// What is installed, without peers.
-    pub(super) fn observe(&self, now: BootInstant) -> (Gate, Elements) {
+    /// A copy of what is installed, without peers.
+    pub(super) fn installed(&self, now: BootInstant) -> Installed {
         let gate = match self.gate {
             Some(gate) if now < gate.ends => Gate::OpenUntil(gate.until),
             _ => Gate::Closed,
         };
-        let elements = Elements {
+        Installed {
+            gate,
             sources: self.sources.iter().map(|(address, held)| (*address, held.source)).collect(),
-            cells: self.cells.regions().clone(),
+            cells: Arc::clone(&self.cells),
             pairs: self.pairs.iter().map(|(pair, held)| (*pair, held.end)).collect(),
+        }
+    }
+}
+
+/// A copy of what is installed, in no order: no packet passes while it is made, but while it is sorted.
+pub(super) struct Installed {
+    gate: Gate,
+    sources: Vec<(IpAddr, Source)>,
+    cells: Arc<CellMap>,
+    pairs: Vec<(Pair, PairEnd)>,
+}
+
+impl Installed {
+    /// The gate and the elements.
+    pub(super) fn sorted(mut self) -> (Gate, Elements) {
+        self.pairs.sort_unstable_by_key(|(pair, _)| *pair);
+        let elements = Elements {
+            sources: self.sources.into_iter().collect(),
+            cells: self.cells.regions().clone(),
+            pairs: self.pairs.into_iter().collect(),
             ..Elements::default()
         };
-        (gate, elements)
+        (self.gate, elements)
     }
 }

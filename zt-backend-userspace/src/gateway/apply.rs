@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use zt_core::backend::BackendError;
 use zt_core::key::PublicKey;
 use zt_core::net::Prefix;
@@ -15,7 +15,7 @@ use super::peers::{Peers, Staged};
 use crate::filter::Filter;
 use crate::wireguard::{PeerConfig, WireGuard};
 
-/// More peers than this are not added under one lock of WireGuard, which stops all packets.
+/// More peers than this are not added at once: packets have to wait meanwhile.
 const CHUNK: usize = 32;
 
 /// The parts of a gateway that steps change.
@@ -197,6 +197,7 @@ impl Running {
             if !self.wireguard.add(chunk).await.map_err(BackendError::Gone)? {
                 return Err(BackendError::Gone("somebody else adds peers".into()));
             }
+            yield_now().await;
         }
         for (key, config) in new {
             peers.set(key, config.allowed_ips);

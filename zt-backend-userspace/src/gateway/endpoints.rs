@@ -1,6 +1,6 @@
 //! Where peers that were removed were last heard from.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use zt_core::key::PublicKey;
@@ -13,21 +13,31 @@ const CAPACITY: usize = 4_096;
 /// A peer that comes back is reached there at once. Without that it takes the device some nine seconds to find out
 /// that its WireGuard session is dead.
 #[derive(Debug, Default)]
-pub(super) struct Endpoints(VecDeque<(PublicKey, SocketAddr)>);
+pub(super) struct Endpoints {
+    endpoints: BTreeMap<PublicKey, (u64, SocketAddr)>,
+    /// In the order in which they were removed.
+    removed: BTreeMap<u64, PublicKey>,
+    next: u64,
+}
 
 impl Endpoints {
     /// Remembers where a peer was.
     pub(super) fn remember(&mut self, key: PublicKey, endpoint: SocketAddr) {
         let _ = self.recall(&key);
-        if self.0.len() >= CAPACITY {
-            self.0.pop_front();
+        if self.endpoints.len() >= CAPACITY
+            && let Some((_, longest)) = self.removed.pop_first()
+        {
+            self.endpoints.remove(&longest);
         }
-        self.0.push_back((key, endpoint));
+        self.endpoints.insert(key, (self.next, endpoint));
+        self.removed.insert(self.next, key);
+        self.next = self.next.saturating_add(1);
     }
 
     /// Where a peer was, and forgets it.
     pub(super) fn recall(&mut self, key: &PublicKey) -> Option<SocketAddr> {
-        let at = self.0.iter().position(|(other, _)| other == key)?;
-        self.0.remove(at).map(|(_, endpoint)| endpoint)
+        let (place, endpoint) = self.endpoints.remove(key)?;
+        self.removed.remove(&place);
+        Some(endpoint)
     }
 }

@@ -116,6 +116,26 @@ async fn inv_l1_a_pair_ends_before_its_session() {
     while lab.arrives().await != udp(near, far, b"again") {}
 }
 
+/// The sooner end of a pair was counted from when its cut came: one that came late prolonged what it was to cut.
+#[tokio::test]
+async fn inv_l4_a_sooner_end_that_comes_late_does_not_prolong_a_pair() {
+    let mut lab = Lab::open().await;
+    let device = lab.device(1, &["10.99.0.2"], &[DNS, OTHER]).await;
+    let (near, far) = (socket("10.99.0.2:40000"), socket("10.100.5.10:5000"));
+    let pair = Pair { source: near.ip(), region: RegionId(DNS.region) };
+    let made = lab.now();
+    let end = |seconds| PairEnd::At(made.after(Duration::from_secs(seconds)));
+    lab.steps(vec![Step::Cut(Cut::PairUntil(pair, end(100)))]).await;
+    lab.clock.advance(Duration::from_secs(50));
+    let steps = vec![Step::Cut(Cut::PairUntil(pair, end(90)))];
+    lab.gateway.apply(&Plan { generation: lab.generation, now: made, steps }).await.unwrap();
+    lab.clock.advance(Duration::from_secs(50));
+    device.send(udp(near, far, b"too late")).await;
+    let control = udp(near, socket("10.100.5.10:7000"), b"lives on");
+    device.send(control.clone()).await;
+    assert_eq!(lab.arrives().await, control);
+}
+
 #[tokio::test]
 async fn inv_l3_what_has_ended_opens_nothing() {
     let mut lab = Lab::closed().await;

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on is to fail there"
 )]
 
+mod cancelled;
 mod conformance;
 mod crowd;
 mod cuts;
@@ -17,6 +18,7 @@ mod fragments;
 mod lab;
 mod lan;
 mod lifetime;
+mod many_prefixes;
 mod parsing;
 mod peers;
 mod reference;
