@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gotatun::packet::{Packet, PacketBufPool};
 use gotatun::udp::socket::{SockOpt, UdpSocket};
 use gotatun::udp::{UdpRecv, UdpSend, UdpTransportFactory, UdpTransportFactoryParams};
+use rustix::net::sockopt::{Ipv4PathMtuDiscovery, set_ip_mtu_discover};
 use tokio::sync::mpsc;
 
 use crate::underlay::{Datagram, DatagramPort, Underlay};
@@ -60,6 +61,8 @@ impl Socket {
                     .and_then(|socket| socket.local_addr().map(|address| (address, socket)));
                 let (local, socket) = bound.map_err(|source| StartError::Bind { address, source })?;
                 let _ = socket.enable_udp_gro(); // only makes receiving faster
+                // routers on the way may split IPv4 datagrams: not each of them tells that one is too big
+                let _ = set_ip_mtu_discover(socket.socket(), Ipv4PathMtuDiscovery::DONT);
                 (local, Carrier::Udp(socket))
             }
             Underlay::Channels(DatagramPort { local_address, sender, receiver }) => {
@@ -169,7 +172,16 @@ impl UdpSend for Half {
         packets: &mut Vec<(Packet, SocketAddr)>,
     ) -> io::Result<()> {
         match &self.carrier {
-            Carrier::Udp(socket) => socket.send_many_to(buffer, packets).await,
+            Carrier::Udp(socket) => {
+                if socket.send_many_to(buffer, packets).await.is_err() {
+                    // It ended at a packet that cannot be sent, and does not tell which. What follows is for other
+                    // peers, so all are sent again, one by one: a peer drops what it has had.
+                    for (packet, destination) in packets.drain(..) {
+                        let _ = socket.send_to(packet, destination).await;
+                    }
+                }
+                Ok(())
+            }
             Carrier::Channels { sender, .. } => {
                 packets.drain(..).for_each(|(packet, destination)| send(sender, &packet, destination));
                 Ok(())
@@ -190,3 +202,6 @@ fn send(sender: &mpsc::Sender<Datagram>, packet: &Packet, peer: SocketAddr) {
     let payload = AsRef::<[u8]>::as_ref(packet).to_vec();
     let _ = sender.try_send(Datagram { peer, payload });
 }
+
+#[cfg(test)]
+mod tests;

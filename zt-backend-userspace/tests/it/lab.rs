@@ -93,10 +93,20 @@ impl Lab {
         lab
     }
 
+    /// Like [`Lab::open`], at another address of the underlay.
+    pub(crate) async fn open_at(listen: SocketAddr) -> Self {
+        let lab = Self::closed_at(200, listen).await;
+        lab.gate(Duration::from_secs(3_600)).await;
+        lab
+    }
+
     async fn closed_as(seed: u8) -> Self {
+        Self::closed_at(seed, loopback()).await
+    }
+
+    async fn closed_at(seed: u8, listen: SocketAddr) -> Self {
         let clock = Arc::new(ManualClock::new(BootInstant::from_millis(5_000)));
-        let config =
-            GatewayConfig { private_key: key(seed), underlay: loopback().into(), clock: clock.clone() };
+        let config = GatewayConfig { private_key: key(seed), underlay: listen.into(), clock: clock.clone() };
         let (gateway, network) = Gateway::start(config).await.unwrap();
         Self { gateway, network, clock, elements: Elements::default(), generation: Generation(0) }
     }

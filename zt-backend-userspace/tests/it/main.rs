@@ -27,3 +27,4 @@ mod routes;
 mod streams;
 mod traffic;
 mod uapi;
+mod underlay;
