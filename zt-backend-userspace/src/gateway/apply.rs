@@ -193,11 +193,13 @@ impl Running {
             .into_iter()
             .map(|(key, allowed_ips)| (key, PeerConfig { allowed_ips, endpoint: self.left.recall(&key) }))
             .collect();
-        for chunk in new.chunks(CHUNK) {
+        for (turn, chunk) in new.chunks(CHUNK).enumerate() {
+            if turn > 0 {
+                yield_now().await;
+            }
             if !self.wireguard.add(chunk).await.map_err(BackendError::Gone)? {
                 return Err(BackendError::Gone("somebody else adds peers".into()));
             }
-            yield_now().await;
         }
         for (key, config) in new {
             peers.set(key, config.allowed_ips);
