@@ -55,14 +55,19 @@
 //! - Routes that `rtnetlink` cannot read are not listed; those that this crate makes are no such routes.
 //! - Where IPv6 routes of other links are removed without a pause, a long list of routes may never be read whole.
 
+mod filter;
 mod link;
 mod mtu;
 mod name;
 mod netlink;
+mod nftables;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tun;
 
+pub use self::filter::{
+    Counts, Filter, FilterConfig, FilterError, Healed, InstallError, MarkBit, Reason, Reserved, Underlay,
+};
 pub use self::link::{
     ApplyError, Changes, FindError, Link, LinkConfig, LinkError, LinkState, Observed, ObservedAddress,
     ObservedRoute, PROTOCOL, Route, Table,

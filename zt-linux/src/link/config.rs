@@ -18,6 +18,8 @@ pub struct Table(u32);
 impl Table {
     /// The table that ordinary routes are in: 254.
     pub const MAIN: Self = Self(254);
+    /// A table for routes to devices that only packets look at that were let through: 51820.
+    pub const TUNNEL: Self = Self(51_820);
     const UNSPECIFIED: u32 = 0;
     const LOCAL: u32 = 255;
 

@@ -9,6 +9,7 @@
 )]
 
 mod apply;
+mod filter;
 mod gone;
 mod namespace;
 mod packets;

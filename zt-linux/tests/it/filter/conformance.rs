@@ -1,0 +1,350 @@
+//! The suite that every backend must pass, on the kernel's filter.
+//!
+//! Peers are played: a device's end drops what WireGuard would not take from it, or give to it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex as Shared;
+use tokio::sync::mpsc;
+use zt_core::backend::{Backend, BackendError};
+use zt_core::desired::Peer;
+use zt_core::key::{PrivateKey, PublicKey};
+use zt_core::plan::{Add, Cut, Destroy, ObservedState, Plan, Step};
+use zt_core::testing::conformance::{CASES, End, Lab, Labs, NETWORK, POOL};
+use zt_core::time::{Anchor, BootInstant, Timestamp};
+use zt_linux::{Filter, FilterConfig, LinkConfig, Netlink, Reserved, Route, Table, Tun, Underlay};
+
+use crate::namespace::{PATIENCE, name, tun};
+
+type Peers = Arc<Mutex<BTreeMap<PublicKey, Peer>>>;
+
+struct KernelLabs;
+
+#[async_trait]
+impl Labs for KernelLabs {
+    async fn open(&self) -> Box<dyn Lab> {
+        let netlink = Netlink::open().unwrap();
+        let filter = install(&netlink).await;
+        let tunnel = Arc::new(tun(&netlink, "zt0").await);
+        route(&tunnel, &POOL, Table::TUNNEL).await;
+        let lan = Arc::new(tun(&netlink, "lan0").await);
+        route(&lan, &NETWORK, Table::MAIN).await;
+        let peers = Peers::default();
+        let backend = Played { filter: Some(filter), peers: Arc::clone(&peers) };
+        let network = Arc::new(Network(lan));
+        let devices = Arc::new(Mutex::new(Vec::new()));
+        tokio::spawn(hand_out(Arc::clone(&tunnel), Arc::clone(&devices)));
+        Box::new(KernelLab { netlink, backend, tunnel, network, devices, peers })
+    }
+}
+
+async fn install(netlink: &Netlink) -> Filter {
+    let config = FilterConfig {
+        link: name("zt0"),
+        pools: POOL.iter().map(|text| text.parse().unwrap()).collect(),
+        underlay: Underlay { wireguard_port: 51_820, ..Underlay::default() },
+        reserved: Reserved::default(),
+    };
+    Filter::install(config, netlink).await.unwrap()
+}
+
+async fn route(tun: &Tun, prefixes: &[&str], table: Table) {
+    let routes = prefixes.iter().map(|text| Route::new(text.parse().unwrap()).in_table(table)).collect();
+    tun.link().apply(&LinkConfig { addresses: [].into(), routes }).await.unwrap();
+}
+
+/// Gives each packet that comes out of the tunnel's link to the device that has its destination.
+async fn hand_out(tunnel: Arc<Tun>, devices: Arc<Mutex<Vec<Weak<Device>>>>) {
+    while let Ok(packet) = tunnel.receive().await {
+        let Some(to) = destination(&packet) else { continue };
+        let devices: Vec<Arc<Device>> = devices.lock().unwrap().iter().filter_map(Weak::upgrade).collect();
+        for device in devices.iter().filter(|device| device.owns(to)) {
+            let _ = device.arrive.send(packet.clone());
+        }
+    }
+}
+
+fn source(packet: &[u8]) -> Option<IpAddr> {
+    endpoint(packet, 12, 8)
+}
+
+fn destination(packet: &[u8]) -> Option<IpAddr> {
+    endpoint(packet, 16, 24)
+}
+
+fn endpoint(packet: &[u8], v4: usize, v6: usize) -> Option<IpAddr> {
+    match packet.first()? >> 4 {
+        4 => packet.get(v4..)?.first_chunk::<4>().map(|bytes| IpAddr::from(*bytes)),
+        6 => packet.get(v6..)?.first_chunk::<16>().map(|bytes| IpAddr::from(*bytes)),
+        _ => None,
+    }
+}
+
+struct KernelLab {
+    netlink: Netlink,
+    backend: Played,
+    tunnel: Arc<Tun>,
+    network: Arc<Network>,
+    devices: Arc<Mutex<Vec<Weak<Device>>>>,
+    peers: Peers,
+}
+
+/// A device's end of the tunnel.
+struct Device {
+    key: PublicKey,
+    peers: Peers,
+    tunnel: Arc<Tun>,
+    arrive: mpsc::UnboundedSender<Vec<u8>>,
+    arrived: Shared<mpsc::UnboundedReceiver<Vec<u8>>>,
+}
+
+impl Device {
+    fn owns(&self, address: IpAddr) -> bool {
+        let peers = self.peers.lock().unwrap();
+        peers.get(&self.key).is_some_and(|peer| peer.allowed_ips.iter().any(|own| own.contains(address)))
+    }
+}
+
+#[async_trait]
+impl End for Device {
+    async fn send(&self, packet: Vec<u8>) {
+        if source(&packet).is_some_and(|from| self.owns(from)) {
+            let _ = self.tunnel.send(&packet).await;
+        }
+    }
+
+    async fn receive(&self) -> Vec<u8> {
+        self.arrived.lock().await.recv().await.unwrap()
+    }
+}
+
+/// The network behind the gateway.
+struct Network(Arc<Tun>);
+
+#[async_trait]
+impl End for Network {
+    async fn send(&self, packet: Vec<u8>) {
+        let _ = self.0.send(&packet).await;
+    }
+
+    async fn receive(&self) -> Vec<u8> {
+        self.0.receive().await.unwrap().to_vec()
+    }
+}
+
+#[async_trait]
+impl Lab for KernelLab {
+    fn backend(&self) -> &dyn Backend {
+        &self.backend
+    }
+
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    async fn advance(&mut self, by: Duration) {
+        tokio::time::sleep(by).await;
+    }
+
+    async fn device(&mut self, key: PrivateKey, _: &[IpAddr]) -> Arc<dyn End> {
+        let (arrive, arrived) = mpsc::unbounded_channel();
+        let (peers, tunnel) = (Arc::clone(&self.peers), Arc::clone(&self.tunnel));
+        let device =
+            Arc::new(Device { key: key.public_key(), peers, tunnel, arrive, arrived: Shared::new(arrived) });
+        self.devices.lock().unwrap().push(Arc::downgrade(&device));
+        device
+    }
+
+    fn network(&self) -> Arc<dyn End> {
+        Arc::<Network>::clone(&self.network)
+    }
+
+    async fn dropped(&self) -> u64 {
+        self.backend.filter().counts().await.unwrap().dropped.values().sum()
+    }
+
+    async fn restart(&mut self) {
+        drop(self.backend.filter.take());
+        self.backend.filter = Some(install(&self.netlink).await);
+    }
+
+    async fn pause(&self) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
+    async fn patience(&self) {
+        tokio::time::sleep(PATIENCE).await;
+    }
+}
+
+fn now() -> Timestamp {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Timestamp::from_millis(1_000_000_000 + time.tv_sec * 1_000 + time.tv_nsec / 1_000_000)
+}
+
+/// The filter with played peers.
+struct Played {
+    filter: Option<Filter>,
+    peers: Peers,
+}
+
+impl Played {
+    fn filter(&self) -> &Filter {
+        self.filter.as_ref().unwrap()
+    }
+
+    fn peer_step(&self, step: &Step) -> Result<(), BackendError> {
+        let mut peers = self.peers.lock().unwrap();
+        let problem = match step {
+            Step::Cut(Cut::AllowedIp(key, prefix)) => {
+                if let Some(peer) = peers.get_mut(key) {
+                    peer.allowed_ips.remove(prefix);
+                }
+                None
+            }
+            Step::Add(Add::Peer(key)) => {
+                peers.insert(*key, Peer::default()).map(|_| "the peer is there already")
+            }
+            Step::Add(Add::AllowedIp(key, prefix)) => {
+                let taken = peers.iter().any(|(other, peer)| {
+                    other != key && peer.allowed_ips.iter().any(|own| own.overlaps(prefix))
+                });
+                match peers.get_mut(key) {
+                    None => Some("there is no such peer"),
+                    Some(_) if taken => Some("another peer has it"),
+                    Some(peer) => {
+                        peer.allowed_ips.insert(*prefix);
+                        None
+                    }
+                }
+            }
+            Step::Destroy(Destroy::Peer(key)) => {
+                peers.remove(key);
+                None
+            }
+            Step::Cut(_) | Step::Add(_) => None,
+        };
+        match problem {
+            None => Ok(()),
+            Some(problem) => {
+                Err(BackendError::Step { step: Box::new(step.clone()), problem: problem.to_owned() })
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for Played {
+    async fn observe(&self) -> Result<ObservedState, BackendError> {
+        let observed = self.filter().observe().await;
+        let (gate, mut elements) = observed.map_err(|error| BackendError::Unreadable(error.to_string()))?;
+        elements.peers = self.peers.lock().unwrap().clone();
+        Ok(ObservedState { gate, elements })
+    }
+
+    async fn apply(&self, plan: &Plan) -> Result<(), BackendError> {
+        let boot = BootInstant::from_millis((now().as_millis() - 1_000_000_000).try_into().unwrap());
+        let anchor = Anchor { at: plan.now, boot };
+        let cuts: Vec<&Cut> = plan
+            .steps
+            .iter()
+            .filter_map(|step| if let Step::Cut(cut) = step { Some(cut) } else { None })
+            .collect();
+        let gone = |error: zt_linux::FilterError| BackendError::Gone(error.to_string());
+        if !cuts.is_empty() {
+            self.filter().cut(&cuts, anchor).await.map_err(gone)?;
+        }
+        let mut additions: Vec<&Add> = Vec::new();
+        let mut failed = Ok(());
+        for step in &plan.steps {
+            failed = self.peer_step(step);
+            if failed.is_err() {
+                break;
+            }
+            if let Step::Add(add) = step {
+                additions.push(add);
+            }
+        }
+        if !additions.is_empty() {
+            match self.filter().add(&additions, anchor).await {
+                Err(zt_linux::FilterError::Refused { at, problem }) => {
+                    let step = Box::new(Step::Add(additions[at].clone()));
+                    return Err(BackendError::Step { step, problem });
+                }
+                done => done.map_err(gone)?,
+            }
+        }
+        failed
+    }
+}
+
+fn conforms(only: &str) {
+    let case = CASES.iter().find(|case| case.name == only).unwrap();
+    zt_linux::testing::alone(10 * PATIENCE, || async {
+        if let Err(failure) = case.run(&KernelLabs).await {
+            panic!("{}: {failure}", case.name);
+        }
+    })
+    .unwrap();
+}
+
+/// Each of these takes a minute, which passes for all of them at once.
+const ENDS: [&str; 3] =
+    ["everything_ends_with_the_lease", "a_source_ends_by_itself", "a_pair_ends_by_itself"];
+
+#[test]
+fn access_ends_by_itself() {
+    std::thread::scope(|scope| {
+        for name in ENDS {
+            scope.spawn(|| conforms(name));
+        }
+    });
+}
+
+macro_rules! cases {
+    ($($name:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                conforms(stringify!($name));
+            }
+        )*
+        #[test]
+        fn these_are_all_cases() {
+            let all = CASES.iter().map(|case| case.name).filter(|name| !ENDS.contains(name));
+            assert_eq!(all.collect::<Vec<_>>(), [$(stringify!($name)),*]);
+        }
+    };
+}
+
+cases!(
+    nothing_passes_at_first,
+    what_is_granted_passes_and_nothing_else,
+    a_device_has_its_own_addresses_only,
+    the_network_opens_no_flows,
+    one_grant_of_several_goes_and_comes_back,
+    overlapping_resources_are_cut_apart,
+    a_prefix_has_one_owner,
+    errors_pass_if_what_they_quote_would,
+    fragments_pass_if_the_packet_would,
+    extension_headers_pass_but_routes_do_not,
+    what_is_no_packet_is_dropped,
+    suspended_sessions_come_back_at_once,
+    ended_sessions_make_room_for_the_next,
+    a_revoked_key_reaches_nothing,
+    another_generation_leaves_what_stays_alone,
+    drift_is_repaired,
+    a_failed_step_leaves_nothing_foreign,
+    what_was_left_behind_is_brought_in_line,
+    nothing_passes_after_a_pair_is_cut,
+    nothing_passes_after_a_source_is_cut,
+    nothing_passes_after_a_cell_is_cut,
+    nothing_passes_after_an_allowed_ip_is_cut,
+    nothing_passes_after_the_gate_is_cut,
+    nothing_passes_after_a_source_ends_sooner,
+    nothing_passes_after_a_pair_ends_sooner,
+);

@@ -1,0 +1,3 @@
+//! The filter, with TUN devices on both sides of it: packets go through a real kernel.
+
+mod conformance;
