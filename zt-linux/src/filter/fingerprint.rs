@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use rustix::io::Errno;
+
 use crate::netlink::NetlinkError;
 use crate::nftables::{Attributes, Nftables, asked, attributes, kind};
 
@@ -30,7 +32,10 @@ impl Fingerprint {
                         .to_vec()
                 })
             };
-            nftables.list(asked(asked_for), &of_table, keep).await
+            match nftables.list(asked(asked_for), &of_table, keep).await {
+                Err(error) if error.is(Errno::NOENT) => Ok(Vec::new()),
+                listed => listed,
+            }
         };
         let rules = list(RULE).await?;
         let others = list(CHAIN).await?.into_iter().chain(list(SET).await?).collect();

@@ -59,7 +59,7 @@ impl State {
             state.owners.complete = true;
         }
         state.fingerprint = Fingerprint::take(&state.nftables, state.name()).await?;
-        let books = state.read().await?;
+        let (books, _) = state.read().await?;
         state.know(books);
         Ok(state)
     }
@@ -93,7 +93,7 @@ impl State {
     async fn commit(&mut self, cuts: &[&Cut], additions: &[&Add], anchor: Anchor) -> Result<(), FilterError> {
         let mut books = match self.books.take() {
             Some(books) => books,
-            None => self.read().await?,
+            None => self.read().await?.0,
         };
         let strangers = self.owners.strangers(additions);
         if !strangers.is_empty() {
@@ -154,21 +154,23 @@ impl State {
 
     pub(super) async fn observe(&mut self) -> Result<(Gate, Elements), FilterError> {
         self.books = None;
-        let books = self.read().await?;
+        let (books, _) = self.read().await?;
         let installed = books.elements(host::boot_clock());
         self.know(books);
         Ok(installed)
     }
 
-    async fn read(&self) -> Result<Books, NetlinkError> {
+    /// What the sets have, and whether something strange had to be taken away.
+    async fn read(&self) -> Result<(Books, bool), NetlinkError> {
         let mut installed = Installed::read(&self.nftables, self.name(), host::boot_clock()).await?;
-        if installed.is_strange() {
+        let strange = installed.is_strange();
+        if strange {
             let mut batch = Batch::default();
             installed.purge(self.name(), &mut batch);
             self.nftables.commit(&batch).await?;
             installed = Installed::read(&self.nftables, self.name(), host::boot_clock()).await?;
         }
-        Ok(installed.books)
+        Ok((installed.books, strange))
     }
 
     pub(super) async fn heal(&mut self) -> Result<Healed, InstallError> {
@@ -185,18 +187,20 @@ impl State {
         let known = self.books.take();
         let found = if as_it_was { Some(self.read().await?) } else { None };
         let books = match (known, found) {
-            (Some(known), Some(found)) if found.is_same(&known, host::boot_clock()) => known,
-            (Some(known), _) => {
-                healed.table = true;
-                self.rebuild(&known).await?;
+            (Some(known), Some((found, strange))) if found.is_same(&known, host::boot_clock()) => {
+                healed.table = strange;
                 known
             }
-            (None, Some(found)) => found,
-            // nothing is known of what it had: it is to have nothing, and that is closed
-            (None, None) => {
+            (None, Some((found, strange))) => {
+                healed.table = strange;
+                found
+            }
+            // of what nothing is known, nothing is to be there, and that is closed
+            (known, _) => {
                 healed.table = true;
-                self.rebuild(&Books::default()).await?;
-                Books::default()
+                let known = known.unwrap_or_default();
+                self.rebuild(&known).await?;
+                known
             }
         };
         self.know(books);

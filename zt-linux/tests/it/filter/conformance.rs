@@ -14,11 +14,12 @@ use zt_core::backend::{Backend, BackendError};
 use zt_core::desired::Peer;
 use zt_core::key::{PrivateKey, PublicKey};
 use zt_core::plan::{Add, Cut, Destroy, ObservedState, Plan, Step};
-use zt_core::testing::conformance::{CASES, End, Lab, Labs, NETWORK, POOL};
-use zt_core::time::{Anchor, BootInstant, Timestamp};
-use zt_linux::{Filter, FilterConfig, LinkConfig, Netlink, Reserved, Route, Table, Tun, Underlay};
+use zt_core::testing::conformance::{CASES, End, Lab, Labs};
+use zt_core::time::Timestamp;
+use zt_linux::{Filter, FilterError, Netlink, Tun};
 
-use crate::namespace::{PATIENCE, name, tun};
+use super::world::{World, anchor, install, now};
+use crate::namespace::PATIENCE;
 
 type Peers = Arc<Mutex<BTreeMap<PublicKey, Peer>>>;
 
@@ -27,12 +28,7 @@ struct KernelLabs;
 #[async_trait]
 impl Labs for KernelLabs {
     async fn open(&self) -> Box<dyn Lab> {
-        let netlink = Netlink::open().unwrap();
-        let filter = install(&netlink).await;
-        let tunnel = Arc::new(tun(&netlink, "zt0").await);
-        route(&tunnel, &POOL, Table::TUNNEL).await;
-        let lan = Arc::new(tun(&netlink, "lan0").await);
-        route(&lan, &NETWORK, Table::MAIN).await;
+        let World { netlink, filter, tunnel, network: lan } = World::open().await;
         let peers = Peers::default();
         let backend = Played { filter: Some(filter), peers: Arc::clone(&peers) };
         let network = Arc::new(Network(lan));
@@ -40,21 +36,6 @@ impl Labs for KernelLabs {
         tokio::spawn(hand_out(Arc::clone(&tunnel), Arc::clone(&devices)));
         Box::new(KernelLab { netlink, backend, tunnel, network, devices, peers })
     }
-}
-
-async fn install(netlink: &Netlink) -> Filter {
-    let config = FilterConfig {
-        link: name("zt0"),
-        pools: POOL.iter().map(|text| text.parse().unwrap()).collect(),
-        underlay: Underlay { wireguard_port: 51_820, ..Underlay::default() },
-        reserved: Reserved::default(),
-    };
-    Filter::install(config, netlink).await.unwrap()
-}
-
-async fn route(tun: &Tun, prefixes: &[&str], table: Table) {
-    let routes = prefixes.iter().map(|text| Route::new(text.parse().unwrap()).in_table(table)).collect();
-    tun.link().apply(&LinkConfig { addresses: [].into(), routes }).await.unwrap();
 }
 
 /// Gives each packet that comes out of the tunnel's link to the device that has its destination.
@@ -181,11 +162,6 @@ impl Lab for KernelLab {
     }
 }
 
-fn now() -> Timestamp {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Timestamp::from_millis(1_000_000_000 + time.tv_sec * 1_000 + time.tv_nsec / 1_000_000)
-}
-
 /// The filter with played peers.
 struct Played {
     filter: Option<Filter>,
@@ -247,14 +223,13 @@ impl Backend for Played {
     }
 
     async fn apply(&self, plan: &Plan) -> Result<(), BackendError> {
-        let boot = BootInstant::from_millis((now().as_millis() - 1_000_000_000).try_into().unwrap());
-        let anchor = Anchor { at: plan.now, boot };
+        let anchor = anchor(plan.now);
         let cuts: Vec<&Cut> = plan
             .steps
             .iter()
             .filter_map(|step| if let Step::Cut(cut) = step { Some(cut) } else { None })
             .collect();
-        let gone = |error: zt_linux::FilterError| BackendError::Gone(error.to_string());
+        let gone = |error: FilterError| BackendError::Gone(error.to_string());
         if !cuts.is_empty() {
             self.filter().cut(&cuts, anchor).await.map_err(gone)?;
         }
@@ -271,7 +246,7 @@ impl Backend for Played {
         }
         if !additions.is_empty() {
             match self.filter().add(&additions, anchor).await {
-                Err(zt_linux::FilterError::Refused { at, problem }) => {
+                Err(FilterError::Refused { at, problem }) => {
                     let step = Box::new(Step::Add(additions[at].clone()));
                     return Err(BackendError::Step { step, problem });
                 }

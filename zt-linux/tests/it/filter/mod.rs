@@ -1,3 +1,5 @@
 //! The filter, with TUN devices on both sides of it: packets go through a real kernel.
 
 mod conformance;
+mod drift;
+mod world;
