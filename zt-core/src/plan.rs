@@ -1,6 +1,6 @@
 //! From what is installed to what is to be installed, removals first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -94,6 +94,59 @@ pub enum Add {
 pub enum Destroy {
     /// Removes a peer with its WireGuard session.
     Peer(PublicKey),
+}
+
+/// Steps of a plan that may be carried out together: its cuts, then its additions, then its destructions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Phase<'a> {
+    /// What is cut.
+    pub cuts: Vec<&'a Cut>,
+    /// What is added.
+    pub additions: Vec<&'a Add>,
+    /// The peers that are removed.
+    pub destroyed: BTreeSet<PublicKey>,
+}
+
+impl Plan {
+    /// Splits the steps wherever one that takes away follows one that gives: what [`plan`] makes is one phase.
+    pub fn phases(&self) -> impl Iterator<Item = Phase<'_>> {
+        let rank = |step: &Step| match step {
+            Step::Cut(_) => 0,
+            Step::Add(_) => 1,
+            Step::Destroy(_) => 2,
+        };
+        self.steps.chunk_by(move |one, next| rank(one) <= rank(next)).map(|steps| {
+            let mut phase = Phase::default();
+            for step in steps {
+                match step {
+                    Step::Cut(cut) => phase.cuts.push(cut),
+                    Step::Add(add) => phase.additions.push(add),
+                    Step::Destroy(Destroy::Peer(key)) => drop(phase.destroyed.insert(*key)),
+                }
+            }
+            phase
+        })
+    }
+}
+
+impl Phase<'_> {
+    /// The allowed IPs that are cut, by peer.
+    #[must_use]
+    pub fn lost_allowed_ips(&self) -> BTreeMap<PublicKey, BTreeSet<Prefix>> {
+        let mut lost: BTreeMap<PublicKey, BTreeSet<Prefix>> = BTreeMap::new();
+        for cut in &self.cuts {
+            match cut {
+                Cut::AllowedIp(key, prefix) => drop(lost.entry(*key).or_default().insert(*prefix)),
+                Cut::Gate
+                | Cut::Source(_)
+                | Cut::SourceUntil(..)
+                | Cut::Pair(_)
+                | Cut::PairUntil(..)
+                | Cut::Cell(_) => {}
+            }
+        }
+        lost
+    }
 }
 
 /// Plans the way from `observed` to `desired` at `now`.

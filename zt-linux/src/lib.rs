@@ -56,6 +56,7 @@
 //! - Where IPv6 routes of other links are removed without a pause, a long list of routes may never be read whole.
 
 mod filter;
+mod gateway;
 mod link;
 mod mtu;
 mod name;
@@ -68,6 +69,7 @@ mod tun;
 pub use self::filter::{
     Counts, Filter, FilterConfig, FilterError, Healed, InstallError, MarkBit, Reason, Reserved, Underlay,
 };
+pub use self::gateway::{Gateway, Peers};
 pub use self::link::{
     ApplyError, Changes, FindError, Link, LinkConfig, LinkError, LinkState, Observed, ObservedAddress,
     ObservedRoute, PROTOCOL, Route, Table,

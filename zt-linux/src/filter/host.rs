@@ -36,7 +36,7 @@ fn set(name: &str, value: &str) -> Result<bool, InstallError> {
 }
 
 /// The host's boot clock, which counts suspend.
-pub(super) fn boot_clock() -> BootInstant {
+pub(crate) fn boot_clock() -> BootInstant {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(u64::MAX);
     let millis = u64::try_from(time.tv_nsec / 1_000_000).unwrap_or(0);

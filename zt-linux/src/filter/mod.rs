@@ -25,6 +25,7 @@ use zt_core::time::Anchor;
 pub use config::{FilterConfig, MarkBit, Reserved, Underlay};
 pub use counts::{Counts, Reason};
 pub use error::{FilterError, InstallError};
+pub(crate) use host::boot_clock;
 use state::State;
 
 use crate::netlink::Netlink;

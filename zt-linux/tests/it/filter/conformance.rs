@@ -2,7 +2,7 @@
 //!
 //! Peers are played: a device's end drops what WireGuard would not take from it, or give to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -13,15 +13,16 @@ use tokio::sync::mpsc;
 use zt_core::backend::{Backend, BackendError};
 use zt_core::desired::Peer;
 use zt_core::key::{PrivateKey, PublicKey};
-use zt_core::plan::{Add, Cut, Destroy, ObservedState, Plan, Step};
+use zt_core::net::Prefix;
+use zt_core::plan::{Add, Step};
 use zt_core::testing::conformance::{CASES, End, Lab, Labs};
 use zt_core::time::Timestamp;
-use zt_linux::{Filter, FilterError, Netlink, Tun};
+use zt_linux::{Gateway, Netlink, Peers, Tun};
 
-use super::world::{World, anchor, install, now};
+use super::world::{World, install, now};
 use crate::namespace::PATIENCE;
 
-type Peers = Arc<Mutex<BTreeMap<PublicKey, Peer>>>;
+type Book = Arc<Mutex<BTreeMap<PublicKey, Peer>>>;
 
 struct KernelLabs;
 
@@ -29,8 +30,8 @@ struct KernelLabs;
 impl Labs for KernelLabs {
     async fn open(&self) -> Box<dyn Lab> {
         let World { netlink, filter, tunnel, network: lan } = World::open().await;
-        let peers = Peers::default();
-        let backend = Played { filter: Some(filter), peers: Arc::clone(&peers) };
+        let peers = Book::default();
+        let backend = Gateway::new(Played(Arc::clone(&peers)), filter);
         let network = Arc::new(Network(lan));
         let devices = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(hand_out(Arc::clone(&tunnel), Arc::clone(&devices)));
@@ -67,17 +68,17 @@ fn endpoint(packet: &[u8], v4: usize, v6: usize) -> Option<IpAddr> {
 
 struct KernelLab {
     netlink: Netlink,
-    backend: Played,
+    backend: Gateway<Played>,
     tunnel: Arc<Tun>,
     network: Arc<Network>,
     devices: Arc<Mutex<Vec<Weak<Device>>>>,
-    peers: Peers,
+    peers: Book,
 }
 
 /// A device's end of the tunnel.
 struct Device {
     key: PublicKey,
-    peers: Peers,
+    peers: Book,
     tunnel: Arc<Tun>,
     arrive: mpsc::UnboundedSender<Vec<u8>>,
     arrived: Shared<mpsc::UnboundedReceiver<Vec<u8>>>,
@@ -145,12 +146,12 @@ impl Lab for KernelLab {
     }
 
     async fn dropped(&self) -> u64 {
-        self.backend.filter().counts().await.unwrap().dropped.values().sum()
+        self.backend.counts().await.unwrap().dropped.values().sum()
     }
 
     async fn restart(&mut self) {
-        drop(self.backend.filter.take());
-        self.backend.filter = Some(install(&self.netlink).await);
+        let filter = install(&self.netlink).await;
+        self.backend = Gateway::new(Played(Arc::clone(&self.peers)), filter);
     }
 
     async fn pause(&self) {
@@ -162,98 +163,61 @@ impl Lab for KernelLab {
     }
 }
 
-/// The filter with played peers.
-struct Played {
-    filter: Option<Filter>,
-    peers: Peers,
-}
+/// A list of peers that nobody enforces but the devices' ends.
+struct Played(Book);
 
 impl Played {
-    fn filter(&self) -> &Filter {
-        self.filter.as_ref().unwrap()
-    }
-
-    fn peer_step(&self, step: &Step) -> Result<(), BackendError> {
-        let mut peers = self.peers.lock().unwrap();
-        let problem = match step {
-            Step::Cut(Cut::AllowedIp(key, prefix)) => {
-                if let Some(peer) = peers.get_mut(key) {
-                    peer.allowed_ips.remove(prefix);
-                }
-                None
+    fn try_add(&self, add: &Add) -> Result<(), &'static str> {
+        let mut peers = self.0.lock().unwrap();
+        match add {
+            Add::Peer(key) if peers.contains_key(key) => Err("the peer is there already"),
+            Add::Peer(key) => {
+                peers.insert(*key, Peer::default());
+                Ok(())
             }
-            Step::Add(Add::Peer(key)) => {
-                peers.insert(*key, Peer::default()).map(|_| "the peer is there already")
-            }
-            Step::Add(Add::AllowedIp(key, prefix)) => {
+            Add::AllowedIp(key, prefix) => {
                 let taken = peers.iter().any(|(other, peer)| {
                     other != key && peer.allowed_ips.iter().any(|own| own.overlaps(prefix))
                 });
-                match peers.get_mut(key) {
-                    None => Some("there is no such peer"),
-                    Some(_) if taken => Some("another peer has it"),
-                    Some(peer) => {
-                        peer.allowed_ips.insert(*prefix);
-                        None
-                    }
-                }
+                let peer =
+                    peers.get_mut(key).filter(|_| !taken).ok_or("no such peer, or another peer has it")?;
+                peer.allowed_ips.insert(*prefix);
+                Ok(())
             }
-            Step::Destroy(Destroy::Peer(key)) => {
-                peers.remove(key);
-                None
-            }
-            Step::Cut(_) | Step::Add(_) => None,
-        };
-        match problem {
-            None => Ok(()),
-            Some(problem) => {
-                Err(BackendError::Step { step: Box::new(step.clone()), problem: problem.to_owned() })
-            }
+            Add::Cell(..) | Add::Pair(..) | Add::Source(..) | Add::Gate(_) => Ok(()),
         }
     }
 }
 
 #[async_trait]
-impl Backend for Played {
-    async fn observe(&self) -> Result<ObservedState, BackendError> {
-        let observed = self.filter().observe().await;
-        let (gate, mut elements) = observed.map_err(|error| BackendError::Unreadable(error.to_string()))?;
-        elements.peers = self.peers.lock().unwrap().clone();
-        Ok(ObservedState { gate, elements })
+impl Peers for Played {
+    async fn observe(&self) -> Result<BTreeMap<PublicKey, Peer>, BackendError> {
+        Ok(self.0.lock().unwrap().clone())
     }
 
-    async fn apply(&self, plan: &Plan) -> Result<(), BackendError> {
-        let anchor = anchor(plan.now);
-        let cuts: Vec<&Cut> = plan
-            .steps
-            .iter()
-            .filter_map(|step| if let Step::Cut(cut) = step { Some(cut) } else { None })
-            .collect();
-        let gone = |error: FilterError| BackendError::Gone(error.to_string());
-        if !cuts.is_empty() {
-            self.filter().cut(&cuts, anchor).await.map_err(gone)?;
-        }
-        let mut additions: Vec<&Add> = Vec::new();
-        let mut failed = Ok(());
-        for step in &plan.steps {
-            failed = self.peer_step(step);
-            if failed.is_err() {
-                break;
-            }
-            if let Step::Add(add) = step {
-                additions.push(add);
+    async fn cut(&self, lost: &BTreeMap<PublicKey, BTreeSet<Prefix>>) -> Result<(), BackendError> {
+        let mut peers = self.0.lock().unwrap();
+        for (key, lost) in lost {
+            if let Some(peer) = peers.get_mut(key) {
+                peer.allowed_ips.retain(|prefix| !lost.contains(prefix));
             }
         }
-        if !additions.is_empty() {
-            match self.filter().add(&additions, anchor).await {
-                Err(FilterError::Refused { at, problem }) => {
-                    let step = Box::new(Step::Add(additions[at].clone()));
-                    return Err(BackendError::Step { step, problem });
-                }
-                done => done.map_err(gone)?,
-            }
+        Ok(())
+    }
+
+    async fn add(&self, additions: &[&Add]) -> Result<(), BackendError> {
+        for add in additions {
+            self.try_add(add).map_err(|problem| BackendError::Step {
+                step: Box::new(Step::Add((*add).clone())),
+                problem: problem.to_owned(),
+            })?;
         }
-        failed
+        Ok(())
+    }
+
+    async fn remove(&self, keys: &BTreeSet<PublicKey>) -> Result<(), BackendError> {
+        self.0.lock().unwrap().retain(|key, _| !keys.contains(key));
+        Ok(())
     }
 }
 
