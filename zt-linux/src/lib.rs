@@ -69,7 +69,7 @@ mod tun;
 pub use self::filter::{
     Counts, Filter, FilterConfig, FilterError, Healed, InstallError, MarkBit, Reason, Reserved, Underlay,
 };
-pub use self::gateway::{Gateway, Peers};
+pub use self::gateway::{Endpoints, Gateway, PeerAdditions, Peers};
 pub use self::link::{
     ApplyError, Changes, FindError, Link, LinkConfig, LinkError, LinkState, Observed, ObservedAddress,
     ObservedRoute, PROTOCOL, Route, Table,

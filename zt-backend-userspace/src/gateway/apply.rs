@@ -9,8 +9,8 @@ use zt_core::key::PublicKey;
 use zt_core::net::Prefix;
 use zt_core::plan::{Add, Cut, Destroy, Step};
 use zt_core::time::Anchor;
+use zt_linux::Endpoints;
 
-use super::endpoints::Endpoints;
 use super::peers::{Peers, Staged};
 use crate::filter::Filter;
 use crate::wireguard::{PeerConfig, WireGuard};

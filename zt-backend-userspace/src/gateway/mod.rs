@@ -1,7 +1,6 @@
 //! The gateway: WireGuard for many devices, with the filter between it and the network behind it.
 
 mod apply;
-mod endpoints;
 mod peers;
 
 use std::collections::BTreeMap;
@@ -17,9 +16,9 @@ use zt_core::desired::Peer;
 use zt_core::key::{PrivateKey, PublicKey};
 use zt_core::plan::{ObservedState, Plan};
 use zt_core::time::Anchor;
+use zt_linux::Endpoints;
 
 use self::apply::{Phase, Running};
-use self::endpoints::Endpoints;
 use self::peers::Peers;
 use crate::clock::BootClock;
 use crate::filter::{Counts, Filter, Flows};

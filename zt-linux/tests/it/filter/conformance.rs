@@ -5,42 +5,67 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex as Shared;
 use tokio::sync::mpsc;
-use zt_core::backend::{Backend, BackendError};
+use zt_core::backend::BackendError;
 use zt_core::desired::Peer;
 use zt_core::key::{PrivateKey, PublicKey};
 use zt_core::net::Prefix;
 use zt_core::plan::{Add, Step};
-use zt_core::testing::conformance::{CASES, End, Lab, Labs};
-use zt_core::time::Timestamp;
-use zt_linux::{Gateway, Netlink, Peers, Tun};
+use zt_core::testing::conformance::{CASES, End};
+use zt_linux::testing::{FilterLabs, Tunnels};
+use zt_linux::{LinkName, Mtu, Netlink, Peers, Tun};
 
-use super::world::{World, install, now};
-use crate::namespace::PATIENCE;
+use crate::namespace::{PATIENCE, name};
 
 type Book = Arc<Mutex<BTreeMap<PublicKey, Peer>>>;
 
-struct KernelLabs;
+/// Tunnels that are played: a TUN device hands packets to the devices that own their destinations.
+struct PlayedTunnels {
+    tun: Arc<Tun>,
+    devices: Devices,
+    peers: Book,
+}
+
+type Devices = Arc<Mutex<Vec<Weak<Device>>>>;
 
 #[async_trait]
-impl Labs for KernelLabs {
-    async fn open(&self) -> Box<dyn Lab> {
-        let World { netlink, filter, tunnel, network: lan } = World::open().await;
-        let peers = Book::default();
-        let backend = Gateway::new(Played(Arc::clone(&peers)), filter);
-        let network = Arc::new(Network(lan));
-        let devices = Arc::new(Mutex::new(Vec::new()));
-        tokio::spawn(hand_out(Arc::clone(&tunnel), Arc::clone(&devices)));
-        Box::new(KernelLab { netlink, backend, tunnel, network, devices, peers })
+impl Tunnels for PlayedTunnels {
+    type Peers = Played;
+
+    async fn start(netlink: &Netlink) -> Self {
+        let tun = Arc::new(Tun::create(netlink, Some(&name("zt0")), Mtu::TUNNEL).await.unwrap());
+        let devices = Devices::default();
+        tokio::spawn(hand_out(Arc::clone(&tun), Arc::clone(&devices)));
+        Self { tun, devices, peers: Book::default() }
+    }
+
+    fn link(&self) -> LinkName {
+        name("zt0")
+    }
+
+    fn port(&self) -> u16 {
+        51_820
+    }
+
+    async fn peers(&self) -> Played {
+        Played(Arc::clone(&self.peers))
+    }
+
+    async fn device(&self, key: PrivateKey, _: &[IpAddr]) -> Arc<dyn End> {
+        let (arrive, arrived) = mpsc::unbounded_channel();
+        let (peers, tunnel) = (Arc::clone(&self.peers), Arc::clone(&self.tun));
+        let device =
+            Arc::new(Device { key: key.public_key(), peers, tunnel, arrive, arrived: Shared::new(arrived) });
+        self.devices.lock().unwrap().push(Arc::downgrade(&device));
+        device
     }
 }
 
 /// Gives each packet that comes out of the tunnel's link to the device that has its destination.
-async fn hand_out(tunnel: Arc<Tun>, devices: Arc<Mutex<Vec<Weak<Device>>>>) {
+async fn hand_out(tunnel: Arc<Tun>, devices: Devices) {
     while let Ok(packet) = tunnel.receive().await {
         let Some(to) = destination(&packet) else { continue };
         let devices: Vec<Arc<Device>> = devices.lock().unwrap().iter().filter_map(Weak::upgrade).collect();
@@ -64,15 +89,6 @@ fn endpoint(packet: &[u8], v4: usize, v6: usize) -> Option<IpAddr> {
         6 => packet.get(v6..)?.first_chunk::<16>().map(|bytes| IpAddr::from(*bytes)),
         _ => None,
     }
-}
-
-struct KernelLab {
-    netlink: Netlink,
-    backend: Gateway<Played>,
-    tunnel: Arc<Tun>,
-    network: Arc<Network>,
-    devices: Arc<Mutex<Vec<Weak<Device>>>>,
-    peers: Book,
 }
 
 /// A device's end of the tunnel.
@@ -101,65 +117,6 @@ impl End for Device {
 
     async fn receive(&self) -> Vec<u8> {
         self.arrived.lock().await.recv().await.unwrap()
-    }
-}
-
-/// The network behind the gateway.
-struct Network(Arc<Tun>);
-
-#[async_trait]
-impl End for Network {
-    async fn send(&self, packet: Vec<u8>) {
-        let _ = self.0.send(&packet).await;
-    }
-
-    async fn receive(&self) -> Vec<u8> {
-        self.0.receive().await.unwrap().to_vec()
-    }
-}
-
-#[async_trait]
-impl Lab for KernelLab {
-    fn backend(&self) -> &dyn Backend {
-        &self.backend
-    }
-
-    fn now(&self) -> Timestamp {
-        now()
-    }
-
-    async fn advance(&mut self, by: Duration) {
-        tokio::time::sleep(by).await;
-    }
-
-    async fn device(&mut self, key: PrivateKey, _: &[IpAddr]) -> Arc<dyn End> {
-        let (arrive, arrived) = mpsc::unbounded_channel();
-        let (peers, tunnel) = (Arc::clone(&self.peers), Arc::clone(&self.tunnel));
-        let device =
-            Arc::new(Device { key: key.public_key(), peers, tunnel, arrive, arrived: Shared::new(arrived) });
-        self.devices.lock().unwrap().push(Arc::downgrade(&device));
-        device
-    }
-
-    fn network(&self) -> Arc<dyn End> {
-        Arc::<Network>::clone(&self.network)
-    }
-
-    async fn dropped(&self) -> u64 {
-        self.backend.counts().await.unwrap().dropped.values().sum()
-    }
-
-    async fn restart(&mut self) {
-        let filter = install(&self.netlink).await;
-        self.backend = Gateway::new(Played(Arc::clone(&self.peers)), filter);
-    }
-
-    async fn pause(&self) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-
-    async fn patience(&self) {
-        tokio::time::sleep(PATIENCE).await;
     }
 }
 
@@ -224,7 +181,7 @@ impl Peers for Played {
 fn conforms(only: &str) {
     let case = CASES.iter().find(|case| case.name == only).unwrap();
     zt_linux::testing::alone(10 * PATIENCE, || async {
-        if let Err(failure) = case.run(&KernelLabs).await {
+        if let Err(failure) = case.run(&FilterLabs::<PlayedTunnels>::new(PATIENCE)).await {
             panic!("{}: {failure}", case.name);
         }
     })

@@ -29,9 +29,14 @@ pub(super) struct Process {
 
 /// Runs a test with a wireguard-go that has just been started, where there can be one.
 pub(super) fn with_process<F: Future<Output = ()>>(test: impl FnOnce(Process) -> F + Send) {
+    with_program(|| async { test(Process::start().await).await });
+}
+
+/// Runs a test that starts wireguard-go, where it can be.
+pub(super) fn with_program<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send) {
     let version = Command::new(PROGRAM).arg("--version").stdin(Stdio::null()).output();
     let ran = match version {
-        Ok(_) => alone(10 * PATIENCE, || async { test(Process::start().await).await }),
+        Ok(_) => alone(10 * PATIENCE, test),
         Err(error) => skip(PROGRAM, format!("{PROGRAM} cannot be run ({error})")),
     };
     ran.unwrap();
@@ -50,7 +55,7 @@ pub(super) async fn until(mut happens: impl AsyncFnMut() -> bool) {
 impl Process {
     /// Starts one in the network namespace of the calling thread, with a name that no other test has: sockets are in
     /// no namespace.
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name: LinkName = format!("ztgo{}-{count}", std::process::id()).parse().unwrap();
@@ -58,13 +63,19 @@ impl Process {
         let mut command = Command::new(PROGRAM);
         command.args(["-f", name.as_str()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut process = Self { child: command.spawn().unwrap(), name, path };
-        until(async || {
-            assert_eq!(process.child.try_wait().unwrap(), None, "{PROGRAM} should run");
-            // it answers before it listens for its peers
-            process.writer().observe().await.is_ok_and(|interface| interface.listen_port.is_some())
-        })
-        .await;
+        let listening = async {
+            while !process.is_listening().await {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, listening).await.expect("it should listen");
         process
+    }
+
+    /// It answers before it listens for its peers.
+    async fn is_listening(&mut self) -> bool {
+        assert_eq!(self.child.try_wait().unwrap(), None, "{PROGRAM} should run");
+        self.writer().observe().await.is_ok_and(|interface| interface.listen_port.is_some())
     }
 
     /// Gives it its private key, which this crate does not write.

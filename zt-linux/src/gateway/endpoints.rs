@@ -13,7 +13,7 @@ const CAPACITY: usize = 4_096;
 /// A peer that comes back is reached there at once. Without that it takes the device some nine seconds to find out
 /// that its WireGuard session is dead.
 #[derive(Debug, Default)]
-pub(super) struct Endpoints {
+pub struct Endpoints {
     endpoints: BTreeMap<PublicKey, (u64, SocketAddr)>,
     /// In the order in which they were removed.
     removed: BTreeMap<u64, PublicKey>,
@@ -22,7 +22,7 @@ pub(super) struct Endpoints {
 
 impl Endpoints {
     /// Remembers where a peer was.
-    pub(super) fn remember(&mut self, key: PublicKey, endpoint: SocketAddr) {
+    pub fn remember(&mut self, key: PublicKey, endpoint: SocketAddr) {
         let _ = self.recall(&key);
         if self.endpoints.len() >= CAPACITY
             && let Some((_, longest)) = self.removed.pop_first()
@@ -35,7 +35,7 @@ impl Endpoints {
     }
 
     /// Where a peer was, and forgets it.
-    pub(super) fn recall(&mut self, key: &PublicKey) -> Option<SocketAddr> {
+    pub fn recall(&mut self, key: &PublicKey) -> Option<SocketAddr> {
         let (place, endpoint) = self.endpoints.remove(key)?;
         self.removed.remove(&place);
         Some(endpoint)

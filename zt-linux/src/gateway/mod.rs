@@ -1,5 +1,8 @@
 //! A backend of peers that are written elsewhere and of the filter that belongs to them.
 
+mod additions;
+mod endpoints;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +16,9 @@ use zt_core::key::PublicKey;
 use zt_core::net::Prefix;
 use zt_core::plan::{Add, ObservedState, Phase, Plan, Step};
 use zt_core::time::Anchor;
+
+pub use additions::PeerAdditions;
+pub use endpoints::Endpoints;
 
 use crate::filter::{Counts, Filter, FilterError, Healed, InstallError, boot_clock};
 

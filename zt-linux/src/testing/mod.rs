@@ -1,4 +1,7 @@
-//! Network namespaces for tests: each test has one of its own, in a thread of its own. And tests that cannot run here.
+//! Network namespaces for tests: each test has one of its own, in a thread of its own. Tests that cannot run here. And
+//! labs for the conformance suite.
+
+mod lab;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -10,6 +13,8 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 use tokio::runtime::Builder;
+
+pub use lab::{FilterLabs, TunEnd, Tunnels};
 
 /// Runs a test in a network namespace that nothing else is in, on a runtime of one thread.
 ///
