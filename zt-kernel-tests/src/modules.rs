@@ -30,6 +30,9 @@ const WANTED: [&str; 19] = [
     "wireguard",
 ];
 
+/// Modules of older kernels, which newer ones have inside of `nf_tables`.
+const WANTED_IF_THERE: [&str; 1] = ["nft_objref"];
+
 /// A module, ready to be loaded.
 #[derive(Debug)]
 pub(crate) struct Module {
@@ -55,41 +58,59 @@ pub(crate) fn read(tree: &Path, release: &str) -> Result<Vec<Module>, Error> {
         fs::read_to_string(&path).map_err(|source| Error::io("read", &path, source))
     };
     let (dependencies, builtin) = (text("modules.dep")?, text("modules.builtin")?);
-    let order = load_order(&dependencies, &builtin, &WANTED)?;
-    order.into_iter().map(|path| module(&folder.join(path))).collect()
+    let mut modules = Modules::new(&dependencies, &builtin);
+    for name in WANTED {
+        modules.want(name)?;
+    }
+    for name in WANTED_IF_THERE {
+        drop(modules.want(name));
+    }
+    modules.order.into_iter().map(|path| module(&folder.join(path))).collect()
 }
 
-/// The paths of the wanted modules and of all that they need, each after what it needs.
-///
-/// `dependencies` and `builtin` are the texts of `modules.dep` and `modules.builtin`.
-fn load_order<'t>(dependencies: &'t str, builtin: &str, wanted: &[&str]) -> Result<Vec<&'t str>, NoModule> {
-    let needs: BTreeMap<&str, Vec<&str>> = dependencies
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .map(|(path, needs)| (path, needs.split_whitespace().collect()))
-        .collect();
-    let by_name: BTreeMap<String, &str> = needs.keys().map(|path| (name(path), *path)).collect();
-    let builtin: BTreeSet<String> = builtin.lines().map(name).collect();
-    let mut order = Vec::new();
-    for wanted in wanted {
-        match by_name.get(*wanted) {
-            Some(path) => visit(path, &needs, &mut order),
-            None if builtin.contains(*wanted) => {}
-            None => return Err(NoModule((*wanted).to_owned())),
+/// The modules of a kernel, and those of them that are wanted.
+struct Modules<'t> {
+    /// What each needs, by paths.
+    needs: BTreeMap<&'t str, Vec<&'t str>>,
+    /// The paths by names.
+    paths: BTreeMap<String, &'t str>,
+    /// Names of modules that have no file.
+    builtin: BTreeSet<String>,
+    /// The paths of those that are wanted and of all that they need, each after what it needs.
+    order: Vec<&'t str>,
+}
+
+impl<'t> Modules<'t> {
+    /// None wanted so far; the arguments are the texts of `modules.dep` and `modules.builtin`.
+    fn new(dependencies: &'t str, builtin: &str) -> Self {
+        let needs: BTreeMap<&str, Vec<&str>> = dependencies
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .map(|(path, needs)| (path, needs.split_whitespace().collect()))
+            .collect();
+        let paths = needs.keys().map(|path| (name(path), *path)).collect();
+        Self { needs, paths, builtin: builtin.lines().map(name).collect(), order: Vec::new() }
+    }
+
+    fn want(&mut self, name: &str) -> Result<(), NoModule> {
+        match self.paths.get(name) {
+            Some(path) => self.visit(path),
+            None if self.builtin.contains(name) => {}
+            None => return Err(NoModule(name.to_owned())),
         }
+        Ok(())
     }
-    Ok(order)
-}
 
-/// Adds a module after what it needs. depmod refuses circles, and lists indirect needs as well.
-fn visit<'t>(path: &'t str, needs: &BTreeMap<&'t str, Vec<&'t str>>, order: &mut Vec<&'t str>) {
-    if order.contains(&path) {
-        return;
+    /// Adds a module after what it needs. depmod refuses circles.
+    fn visit(&mut self, path: &'t str) {
+        if self.order.contains(&path) {
+            return;
+        }
+        for needed in self.needs.get(path).cloned().unwrap_or_default() {
+            self.visit(needed);
+        }
+        self.order.push(path);
     }
-    for needed in needs.get(path).into_iter().flatten() {
-        visit(needed, needs, order);
-    }
-    order.push(path);
 }
 
 /// The name of a module by its path: `kernel/net/nf-log.ko.xz` is `nf_log`.
@@ -125,13 +146,17 @@ kernel/net/netfilter/nfnetlink.ko:
 ";
     const BUILTIN: &str = "kernel/drivers/net/tun.ko\nkernel/fs/ext4.ko\n";
 
-    fn order(wanted: &[&str]) -> Vec<String> {
-        load_order(DEPENDENCIES, BUILTIN, wanted).unwrap().into_iter().map(name).collect()
+    fn order(wanted: &[&str]) -> Result<Vec<String>, NoModule> {
+        let mut modules = Modules::new(DEPENDENCIES, BUILTIN);
+        for name in wanted {
+            modules.want(name)?;
+        }
+        Ok(modules.order.into_iter().map(name).collect())
     }
 
     #[test]
     fn each_module_comes_after_what_it_needs_and_once() {
-        let order = order(&["wireguard", "veth", "nf_tables", "wireguard", "udp_tunnel"]);
+        let order = order(&["wireguard", "veth", "nf_tables", "wireguard", "udp_tunnel"]).unwrap();
         let expected = [
             "libcurve25519_generic",
             "curve25519_x86_64",
@@ -147,13 +172,12 @@ kernel/net/netfilter/nfnetlink.ko:
 
     #[test]
     fn what_is_built_in_needs_no_file() {
-        assert_eq!(order(&["tun", "veth"]), ["veth"]);
+        assert_eq!(order(&["tun", "veth"]).unwrap(), ["veth"]);
     }
 
     #[test]
     fn a_module_that_is_nowhere_is_named() {
-        let missing = load_order(DEPENDENCIES, BUILTIN, &["veth", "nft_ct"]);
-        assert_eq!(missing, Err(NoModule("nft_ct".to_owned())));
+        assert_eq!(order(&["veth", "nft_ct"]), Err(NoModule("nft_ct".to_owned())));
     }
 
     #[test]
