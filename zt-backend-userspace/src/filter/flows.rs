@@ -80,7 +80,7 @@ impl FlowKey {
 }
 
 /// Under whose session a flow was opened. Flows of another session count as forgotten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Owner(SessionId, SessionEpoch);
 
 impl Owner {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use zt_core::time::BootInstant;
 
 use super::Direction;
+use super::flows::Owner;
 use crate::packet::{Fragment, FragmentKey, fragment};
 
 /// How long fragments wait (RFC 8200 section 4.5 has 60 seconds for hosts; a gateway need not wait for the slowest).
@@ -18,8 +19,10 @@ const MAX_PACKETS: usize = 256;
 /// The most fragments of one packet.
 const MAX_FRAGMENTS: usize = 64;
 
-/// Which packet: of which device, in which direction.
-type Key = (IpAddr, Direction, FragmentKey);
+/// Whose fragments: of which device, in which session, in which direction.
+pub(super) type Whose = (IpAddr, Owner, Direction);
+/// Which packet. Fragments of two sessions never make one.
+type Key = (Whose, FragmentKey);
 
 /// The fragments that wait, by their packets.
 #[derive(Debug, Default)]
@@ -59,13 +62,13 @@ pub(super) enum Taken {
 }
 
 impl Fragments {
-    /// Takes a fragment from or to `device`, whose session must be known to live.
+    /// Takes a fragment from or to a device, whose session must be known to live.
     ///
     /// Fragments that overlap spoil their packet (RFC 5722): whoever puts it together behind the gateway could see
     /// another packet than the one that was judged.
     pub(super) fn take(
         &mut self,
-        (device, direction): (IpAddr, Direction),
+        whose: Whose,
         (bytes, piece): (&[u8], &Fragment<'_>),
         now: BootInstant,
     ) -> Taken {
@@ -73,9 +76,9 @@ impl Fragments {
         if piece.is_all() {
             return Taken::Complete { packet: piece.whole(piece.payload), parts: vec![bytes.to_vec()] };
         }
-        let key = (device, direction, piece.key);
+        let key = (whose, piece.key);
         if !self.packets.contains_key(&key) {
-            self.make_room(device, direction);
+            self.make_room(whose);
             self.by_age.insert((now, key));
         }
         let packet = self.packets.entry(key).or_insert_with(|| Parts { since: now, parts: BTreeMap::new() });
@@ -102,8 +105,9 @@ impl Fragments {
 
     /// Of one device the packet that waits longest goes, so that nobody pushes out what others wait for; of all only if
     /// there are too many devices.
-    fn make_room(&mut self, device: IpAddr, direction: Direction) {
-        let of_device = |(_, (other, way, _)): &&(BootInstant, Key)| (*other, *way) == (device, direction);
+    fn make_room(&mut self, (device, _, direction): Whose) {
+        let of_device =
+            |(_, ((other, _, way), _)): &&(BootInstant, Key)| (*other, *way) == (device, direction);
         if self.by_age.iter().filter(of_device).count() >= MAX_PACKETS_PER_DEVICE
             && let Some((_, oldest)) = self.by_age.iter().find(of_device).copied()
         {

@@ -297,8 +297,8 @@ impl State {
         now: BootInstant,
     ) -> Result<Passing, DropReason> {
         let piece = packet::fragment(bytes).map_err(DropReason::Unparsed)?;
-        let (_, device, _) = self.device(direction, (piece.key.source, piece.key.destination), now)?;
-        match self.fragments.take((device, direction), (bytes, &piece), now) {
+        let (owner, device, _) = self.device(direction, (piece.key.source, piece.key.destination), now)?;
+        match self.fragments.take((device, owner, direction), (bytes, &piece), now) {
             Taken::Waits => Ok(Passing::Nothing),
             Taken::Spoilt => Err(DropReason::Fragments),
             Taken::Complete { packet: whole, parts } => {

@@ -193,3 +193,17 @@ fn echo_in_pieces_passes() {
     let verdicts: Vec<_> = pieces.iter().map(|piece| send(&filter, piece)).collect();
     assert_eq!(verdicts, [HELD, HELD, (Verdict::Accept, 3)]);
 }
+
+/// A new session of the same device completed packets of the one before: that one's data went out under the new one.
+#[test]
+fn inv_s1_the_next_session_of_a_device_does_not_complete_packets_of_the_one_before() {
+    let (filter, _) = filter();
+    let pieces = fragments(&packet(0, 64), 40, 1);
+    assert_eq!(send(&filter, &pieces[0]), HELD);
+    let until = Timestamp::from_millis(3_600_000);
+    let next = Source { session: SessionId(2), epoch: SessionEpoch(0), until };
+    let anchor = Anchor { at: Timestamp::default(), boot: BootInstant::default() };
+    filter.add(&[&Add::Source(address(DEVICES[0]), next)], anchor).unwrap();
+    assert_eq!(send(&filter, &pieces[1]), HELD, "its other piece is another session's");
+    assert_eq!(send(&filter, &pieces[0]), (Verdict::Accept, 2));
+}

@@ -25,9 +25,11 @@ pub(super) enum Outcome {
 /// A conversation: protocol, device, host, the device's port or the identifier of its echo requests, the host's port.
 type Talk = (Protocol, IpAddr, IpAddr, u16, u16);
 
+type Session = (SessionId, SessionEpoch);
+
 struct Flow {
     talk: Talk,
-    session: (SessionId, SessionEpoch),
+    session: Session,
     used: Timestamp,
 }
 
@@ -37,8 +39,8 @@ pub(super) struct Judge {
     pub(super) gate: Option<Timestamp>,
     pub(super) elements: Elements,
     flows: Vec<Flow>,
-    /// By the device, and whether it is the sender.
-    fragments: BTreeMap<(IpAddr, bool), Reassembly>,
+    /// By the device, its session, and whether it is the sender.
+    fragments: BTreeMap<(IpAddr, Session, bool), Reassembly>,
 }
 
 impl Judge {
@@ -50,16 +52,17 @@ impl Judge {
     /// How many packets of the device that this packet is from or to wait for the rest of their fragments.
     pub(super) fn waiting(&self, from_device: bool, bytes: &[u8]) -> usize {
         let device = device(from_device, bytes);
-        let of_device = device.and_then(|device| self.fragments.get(&(device, from_device)));
-        of_device.map_or(0, Reassembly::waiting)
+        let of_device = self
+            .fragments
+            .iter()
+            .filter(|((other, _, way), _)| (Some(*other), *way) == (device, from_device));
+        of_device.map(|(_, waiting)| waiting.waiting()).sum()
     }
 
     pub(super) fn judge(&mut self, from_device: bool, bytes: &[u8]) -> Outcome {
         let Some(device) = device(from_device, bytes) else { return Outcome::Drop };
-        if self.session(device).is_none() {
-            return Outcome::Drop;
-        }
-        match self.fragments.entry((device, from_device)).or_default().take(bytes) {
+        let Some(session) = self.session(device) else { return Outcome::Drop };
+        match self.fragments.entry((device, session, from_device)).or_default().take(bytes) {
             Taken::Whole { packet, parts } if self.accepts(from_device, &packet) => Outcome::Accept(parts),
             Taken::Whole { .. } | Taken::Dropped => Outcome::Drop,
             Taken::Waits => Outcome::Hold,
@@ -112,7 +115,7 @@ impl Judge {
     }
 
     /// The session of a device, if the gate is open.
-    fn session(&self, device: IpAddr) -> Option<(SessionId, SessionEpoch)> {
+    fn session(&self, device: IpAddr) -> Option<Session> {
         self.gate.filter(|until| self.now < *until)?;
         let source = self.elements.sources.get(&device).filter(|source| self.now < source.until)?;
         Some((source.session, source.epoch))
