@@ -12,7 +12,7 @@ use ahash::AHashMap;
 use zt_core::desired::Source;
 use zt_core::id::{RegionId, SessionEpoch, SessionId};
 use zt_core::net::Protocol;
-use zt_core::time::BootInstant;
+use zt_core::time::{BootInstant, Timestamp};
 
 use super::Direction;
 use super::record::{FlowEnd, FlowRecord, Traffic};
@@ -87,6 +87,11 @@ impl Owner {
     /// The owner of flows that a source opens.
     pub(super) const fn of(source: &Source) -> Self {
         Self(source.session, source.epoch)
+    }
+
+    /// The source of this owner that ends then.
+    pub(super) const fn source(self, until: Timestamp) -> Source {
+        Source { session: self.0, epoch: self.1, until }
     }
 }
 

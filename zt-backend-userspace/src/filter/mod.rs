@@ -8,6 +8,7 @@
 
 mod cells;
 mod counts;
+mod deadline;
 mod flows;
 mod fragments;
 mod record;

@@ -11,6 +11,7 @@ use zt_core::time::{Anchor, BootInstant, Timestamp};
 
 use super::cells::CellMap;
 use super::counts::DropReason;
+use super::deadline::Deadline;
 use super::flows::{FlowKey, Owner};
 
 /// The installed rules. Empty, and so closed, at first.
@@ -22,50 +23,32 @@ pub(super) struct Rules {
     pairs: AHashMap<Pair, HeldPair>,
 }
 
-/// An end, as the controller and as the boot clock tell it.
-#[derive(Debug, Clone, Copy)]
-struct Deadline {
-    until: Timestamp,
-    ends: BootInstant,
-}
-
-impl Deadline {
-    /// What has ended by the anchor ends at once (INV-L3).
-    fn new(until: Timestamp, anchor: Anchor) -> Self {
-        Self { until, ends: anchor.boot.after(until.since(anchor.at)) }
-    }
-}
-
 #[derive(Debug, Clone, Copy)]
 struct HeldSource {
-    source: Source,
-    ends: BootInstant,
-}
-
-impl HeldSource {
-    fn new(source: Source, anchor: Anchor) -> Self {
-        Self { source, ends: Deadline::new(source.until, anchor).ends }
-    }
+    owner: Owner,
+    end: Deadline,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct HeldPair {
-    end: PairEnd,
-    /// None for a pair that ends with its source.
-    ends: Option<BootInstant>,
+enum HeldPair {
+    WithSource,
+    At(Deadline),
 }
 
 impl HeldPair {
-    fn new(end: PairEnd, anchor: Anchor) -> Self {
-        let ends = match end {
-            PairEnd::At(until) => Some(Deadline::new(until, anchor).ends),
-            PairEnd::WithSource => None,
-        };
-        Self { end, ends }
+    const fn deadline(self) -> Option<Deadline> {
+        match self {
+            Self::At(deadline) => Some(deadline),
+            Self::WithSource => None,
+        }
     }
 
-    fn has_ended(&self, now: BootInstant) -> bool {
-        self.ends.is_some_and(|ends| ends <= now)
+    fn end(self) -> PairEnd {
+        self.deadline().map_or(PairEnd::WithSource, |deadline| PairEnd::At(deadline.until))
+    }
+
+    fn has_ended(self, now: BootInstant) -> bool {
+        self.deadline().is_some_and(|deadline| deadline.has_come(now))
     }
 }
 
@@ -89,60 +72,71 @@ impl Rules {
     /// A source of another session than the one that is to end sooner is not wanted at all.
     fn cut_source(&mut self, address: IpAddr, sooner: Source, anchor: Anchor) {
         let Some(held) = self.sources.get_mut(&address) else { return };
-        if Owner::of(&held.source) == Owner::of(&sooner) {
-            held.ends = held.ends.min(HeldSource::new(sooner, anchor).ends);
-            held.source.until = held.source.until.min(sooner.until);
-        } else {
+        if held.owner != Owner::of(&sooner) {
             self.sources.remove(&address);
+        } else if sooner.until < held.end.until {
+            held.end = held.end.moved(sooner.until, anchor);
         }
     }
 
     fn cut_pair(&mut self, pair: Pair, sooner: PairEnd, anchor: Anchor) {
-        if let Some(held) = self.pairs.get_mut(&pair).filter(|held| sooner < held.end) {
-            let cut = HeldPair::new(sooner, anchor);
-            // a plan that comes late counts from a later instant
-            let ends = held.ends.into_iter().chain(cut.ends).min();
-            *held = HeldPair { ends, ..cut };
+        if let PairEnd::At(until) = sooner
+            && let Some(held) = self.pairs.get_mut(&pair).filter(|held| sooner < held.end())
+        {
+            let end = held.deadline().map(|end| end.moved(until, anchor));
+            *held = HeldPair::At(end.unwrap_or_else(|| Deadline::new(until, anchor)));
         }
     }
 
-    /// Carries out an addition of anything but a cell. An addition never takes anything away: of two ends of one gate,
-    /// session or pair the later one holds.
+    /// Carries out an addition of anything but a cell. An addition never takes anything away: of two ends of one session
+    /// or pair, or of a gate that is open, the later one holds.
     pub(super) fn add(&mut self, add: &Add, anchor: Anchor) {
         match add {
-            Add::Gate(until)
-                if self.gate.is_none_or(|gate| gate.ends < Deadline::new(*until, anchor).ends) =>
-            {
-                self.gate = Some(Deadline::new(*until, anchor));
-            }
+            Add::Gate(until) => self.add_gate(*until, anchor),
             Add::Source(address, source) => self.add_source(*address, *source, anchor),
-            Add::Pair(pair, end) => {
-                if self.pairs.get(pair).is_none_or(|held| held.end < *end) {
-                    self.pairs.insert(*pair, HeldPair::new(*end, anchor));
-                }
-            }
-            Add::Gate(_) | Add::Peer(_) | Add::AllowedIp(..) | Add::Cell(..) => {}
+            Add::Pair(pair, end) => self.add_pair(*pair, *end, anchor),
+            Add::Peer(_) | Add::AllowedIp(..) | Add::Cell(..) => {}
+        }
+    }
+
+    fn add_gate(&mut self, until: Timestamp, anchor: Anchor) {
+        let holds = |gate: Deadline| !gate.has_come(anchor.boot) && gate.until >= until;
+        if !self.gate.is_some_and(holds) {
+            self.gate = Some(Deadline::following(self.gate, until, anchor));
         }
     }
 
     fn add_source(&mut self, address: IpAddr, source: Source, anchor: Anchor) {
-        let ends_later = |held: &HeldSource| {
-            Owner::of(&held.source) == Owner::of(&source) && held.source.until >= source.until
-        };
-        if !self.sources.get(&address).is_some_and(ends_later) {
-            self.sources.insert(address, HeldSource::new(source, anchor));
+        let owner = Owner::of(&source);
+        let held = self.sources.get(&address).filter(|held| held.owner == owner).map(|held| held.end);
+        if held.is_none_or(|held| held.until < source.until) {
+            let end = Deadline::following(held, source.until, anchor);
+            self.sources.insert(address, HeldSource { owner, end });
         }
+    }
+
+    fn add_pair(&mut self, pair: Pair, end: PairEnd, anchor: Anchor) {
+        let held = self.pairs.get(&pair).copied();
+        if held.is_some_and(|held| held.end() >= end) {
+            return;
+        }
+        let held = held.and_then(HeldPair::deadline);
+        let end = match end {
+            PairEnd::At(until) => HeldPair::At(Deadline::following(held, until, anchor)),
+            PairEnd::WithSource => HeldPair::WithSource,
+        };
+        self.pairs.insert(pair, end);
     }
 
     /// Whether anything passes at all.
     pub(super) fn gate(&self, now: BootInstant) -> Result<(), DropReason> {
-        self.gate.filter(|gate| now < gate.ends).map(|_| ()).ok_or(DropReason::Gate)
+        self.gate.filter(|gate| !gate.has_come(now)).map(|_| ()).ok_or(DropReason::Gate)
     }
 
     /// The owner of the flows of a device's address, if its session lives.
     pub(super) fn owner(&self, device: IpAddr, now: BootInstant) -> Result<Owner, DropReason> {
-        let held = self.sources.get(&device).filter(|held| now < held.ends);
-        held.map(|held| Owner::of(&held.source)).ok_or(DropReason::Source)
+        let held = self.sources.get(&device).filter(|held| !held.end.has_come(now));
+        held.map(|held| held.owner).ok_or(DropReason::Source)
     }
 
     /// The region that a flow leads to, if the device's address may use it.
@@ -156,14 +150,18 @@ impl Rules {
     /// A copy of what is installed, without peers.
     pub(super) fn installed(&self, now: BootInstant) -> Installed {
         let gate = match self.gate {
-            Some(gate) if now < gate.ends => Gate::OpenUntil(gate.until),
+            Some(gate) if !gate.has_come(now) => Gate::OpenUntil(gate.until),
             _ => Gate::Closed,
         };
         Installed {
             gate,
-            sources: self.sources.iter().map(|(address, held)| (*address, held.source)).collect(),
+            sources: self
+                .sources
+                .iter()
+                .map(|(address, held)| (*address, held.owner.source(held.end.until)))
+                .collect(),
             cells: Arc::clone(&self.cells),
-            pairs: self.pairs.iter().map(|(pair, held)| (*pair, held.end)).collect(),
+            pairs: self.pairs.iter().map(|(pair, held)| (*pair, held.end())).collect(),
         }
     }
 }

@@ -170,11 +170,14 @@ impl Backend for Gateway {
         Ok(ObservedState { gate, elements })
     }
 
-    /// Ends count from the moment of the call: what the plan says is left at its `now` is left then.
+    /// Ends count from the moment of the call: what the plan says is left at its `now` is left then. But one that takes
+    /// the place of an end that has not come is no further from that than the controller says, so that plans that come
+    /// late, twice or after later ones prolong nothing. Of two ends of the gate, of one session's source, or of a pair,
+    /// the later one holds; only a cut shortens. A gate that has ended may be opened until any instant.
     ///
-    /// The plan's first cuts are effective at once, even while another plan is being carried out. Of two ends of the
-    /// gate, of one session's source, or of a pair, the later one holds; only a cut shortens. Refused are peers that are present,
-    /// the gateway's own key, prefixes that overlap another peer's (INV-G1), and cells that overlap or are no boxes.
+    /// The plan's first cuts are effective at once, even while another plan is being carried out. Refused are peers that
+    /// are present, the gateway's own key, prefixes that overlap another peer's (INV-G1), and cells that overlap or are
+    /// no boxes.
     async fn apply(&self, plan: &Plan) -> Result<(), BackendError> {
         let anchor = Anchor { at: plan.now, boot: self.clock.now() };
         let phases: Vec<Phase<'_>> = Phase::of(&plan.steps).collect();

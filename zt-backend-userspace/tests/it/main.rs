@@ -17,6 +17,7 @@ mod flow_log;
 mod fragments;
 mod lab;
 mod lan;
+mod late;
 mod lifetime;
 mod many_prefixes;
 mod parsing;
