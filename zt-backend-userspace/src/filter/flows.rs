@@ -18,8 +18,8 @@ use super::Direction;
 use super::record::{FlowEnd, FlowRecord, Traffic};
 use crate::packet::Message;
 
-/// The most flows that are remembered.
-const MAX_FLOWS: usize = 65_536;
+/// The most flows that are remembered: 26 of each of 10,000 devices. A flow takes some 500 bytes, all of them 128 MB.
+const MAX_FLOWS: usize = 262_144;
 /// The most flows that are remembered of one device address.
 const MAX_FLOWS_PER_SOURCE: usize = 4_096;
 /// The most flows that have ended and wait to be told of.
@@ -121,12 +121,17 @@ struct Flow {
 /// A place in the order of use.
 pub(super) type Cursor = (BootInstant, FlowKey);
 
-/// The remembered flows, oldest use first when one must go, and those that have ended and were not told of yet.
+/// The remembered flows, and those that have ended and were not told of yet.
+///
+/// If one must go, it is the longest unused of the address that has the most: whoever opens many flows pushes out
+/// their own, and those of nobody who has fewer.
 #[derive(Debug, Default)]
 pub(super) struct FlowTable {
     flows: AHashMap<FlowKey, Flow>,
     by_use: BTreeSet<Cursor>,
     by_source: AHashMap<IpAddr, BTreeSet<Cursor>>,
+    /// How many flows each address has.
+    by_count: BTreeSet<(usize, IpAddr)>,
     ended: VecDeque<FlowRecord>,
     lost: u64,
 }
@@ -140,17 +145,7 @@ impl FlowTable {
         let Use { key, owner, .. } = packet;
         let before = self.flows.get(&key).map(|flow| flow.end(&key, now));
         self.end(&key, before.flatten().unwrap_or(FlowEnd::Session));
-        if let Some(of_source) = self.by_source.get(&key.device)
-            && of_source.len() >= MAX_FLOWS_PER_SOURCE
-            && let Some((_, oldest)) = of_source.first().copied()
-        {
-            self.end(&oldest, FlowEnd::Room);
-        }
-        if self.flows.len() >= MAX_FLOWS
-            && let Some((_, oldest)) = self.by_use.first().copied()
-        {
-            self.end(&oldest, FlowEnd::Room);
-        }
+        self.make_room(key.device);
         let (sent, received) = (Traffic::default(), Traffic::default());
         self.insert(key, Flow { owner, region, opened: now, used: now, sent, received });
         self.use_again(packet, now);
@@ -166,10 +161,13 @@ impl FlowTable {
             Direction::FromDevice => flow.sent.add(length),
             Direction::ToDevice => flow.received.add(length),
         }
-        if now.since(flow.used) >= GRAIN
-            && let Some(flow) = self.remove(&key)
-        {
-            self.insert(key, Flow { used: now, ..flow });
+        if now.since(flow.used) >= GRAIN {
+            let before = std::mem::replace(&mut flow.used, now);
+            let of_source = self.by_source.get_mut(&key.device);
+            for order in of_source.into_iter().chain([&mut self.by_use]) {
+                order.remove(&(before, key));
+                order.insert((now, key));
+            }
         }
         true
     }
@@ -207,6 +205,21 @@ impl FlowTable {
         (std::mem::take(&mut self.ended), std::mem::take(&mut self.lost))
     }
 
+    /// Makes room for another flow of this address.
+    fn make_room(&mut self, device: IpAddr) {
+        let own = self.by_source.get(&device).map_or(0, BTreeSet::len);
+        let most = self.by_count.last().filter(|_| self.flows.len() >= MAX_FLOWS);
+        let crowded = match most {
+            Some((most, other)) if own < *most => *other,
+            None if own < MAX_FLOWS_PER_SOURCE => return,
+            Some(_) | None => device,
+        };
+        let oldest = self.by_source.get(&crowded).and_then(BTreeSet::first).copied();
+        if let Some((_, oldest)) = oldest {
+            self.end(&oldest, FlowEnd::Room);
+        }
+    }
+
     fn end(&mut self, key: &FlowKey, end: FlowEnd) {
         let Some(flow) = self.remove(key) else { return };
         if self.ended.len() >= MAX_ENDED {
@@ -218,7 +231,10 @@ impl FlowTable {
 
     fn insert(&mut self, key: FlowKey, flow: Flow) {
         self.by_use.insert((flow.used, key));
-        self.by_source.entry(key.device).or_default().insert((flow.used, key));
+        let of_source = self.by_source.entry(key.device).or_default();
+        self.by_count.remove(&(of_source.len(), key.device));
+        of_source.insert((flow.used, key));
+        self.by_count.insert((of_source.len(), key.device));
         self.flows.insert(key, flow);
     }
 
@@ -226,9 +242,12 @@ impl FlowTable {
         let flow = self.flows.remove(key)?;
         self.by_use.remove(&(flow.used, *key));
         if let Some(of_source) = self.by_source.get_mut(&key.device) {
+            self.by_count.remove(&(of_source.len(), key.device));
             of_source.remove(&(flow.used, *key));
             if of_source.is_empty() {
                 self.by_source.remove(&key.device);
+            } else {
+                self.by_count.insert((of_source.len(), key.device));
             }
         }
         Some(flow)

@@ -58,7 +58,7 @@ pub enum FlowEnd {
     Session,
     /// Its resource is not granted any more.
     Grant,
-    /// Others needed its room: its device has too many flows, or all of them have.
+    /// Others needed its room: its device has too many flows, or all have together and its device the most.
     Room,
 }
 

@@ -63,21 +63,66 @@ fn inv_r2_one_source_pushes_out_only_its_own_flows() {
     assert!(table.knows(&flow(1, Protocol::Udp, cap), OWNER, at(1)));
 }
 
-#[test]
-fn inv_r2_the_longest_idle_flow_goes_when_there_are_too_many() {
-    let mut table = FlowTable::default();
+/// Fills the table from so few devices that each has as many flows as one may have.
+fn fill(table: &mut FlowTable, now: BootInstant) -> u8 {
     let sources = u8::try_from(MAX_FLOWS / MAX_FLOWS_PER_SOURCE).unwrap();
-    let oldest = flow(0, Protocol::Tcp, 0);
-    for device in 0..sources {
-        for port in 0..u16::try_from(MAX_FLOWS_PER_SOURCE).unwrap() {
-            table.remember(sent(flow(device, Protocol::Tcp, port), OWNER), REGION, at(u64::from(device)));
+    for port in 0..u16::try_from(MAX_FLOWS_PER_SOURCE).unwrap() {
+        for device in 0..sources {
+            table.remember(sent(flow(device, Protocol::Tcp, port), OWNER), REGION, now);
         }
     }
-    assert!(table.use_again(sent(oldest, OWNER), at(60)));
+    sources
+}
+
+/// Every order knows the same flows.
+fn check(table: &FlowTable) {
+    let by_source: usize = table.by_source.values().map(BTreeSet::len).sum();
+    assert_eq!([table.by_use.len(), by_source], [table.flows.len(); 2]);
+    assert!(table.flows.iter().all(|(key, flow)| table.by_use.contains(&(flow.used, *key))));
+    assert!(table.by_use.iter().all(|cursor| table.by_source[&cursor.1.device].contains(cursor)));
+    let counts = table.by_source.iter().map(|(device, flows)| (flows.len(), *device));
+    assert_eq!(table.by_count, counts.collect());
+}
+
+/// The flow that was unused for the longest time went, whosever it was: a few devices pushed out the flows of all
+/// others.
+#[test]
+fn inv_r2_devices_with_many_flows_push_out_none_of_those_with_few() {
+    let mut table = FlowTable::default();
+    let quiet: Vec<FlowKey> =
+        (200..=255).flat_map(|device| [1, 2].map(|port| flow(device, Protocol::Tcp, port))).collect();
+    for key in &quiet {
+        table.remember(sent(*key, OWNER), REGION, at(0));
+    }
+    let greedy = fill(&mut table, at(1));
+    assert_eq!(table.flows.len(), MAX_FLOWS);
+    for port in 0..5_000 {
+        table.remember(sent(flow(greedy, Protocol::Udp, port), OWNER), REGION, at(2));
+    }
+    assert!(quiet.iter().all(|key| table.knows(key, OWNER, at(2))));
+    check(&table);
+    // one that has few may open more, and does so at the cost of one that has the most
+    let next = flow(200, Protocol::Tcp, 3);
+    let most = table.by_count.last().copied().unwrap();
+    table.remember(sent(next, OWNER), REGION, at(2));
+    assert!(table.knows(&next, OWNER, at(2)) && !table.by_count.contains(&most));
+    assert!(quiet.iter().all(|key| table.knows(key, OWNER, at(2))));
+    assert_eq!(table.flows.len(), MAX_FLOWS);
+}
+
+#[test]
+fn inv_r2_the_longest_unused_flow_goes_of_those_with_the_most() {
+    let mut table = FlowTable::default();
+    let last = fill(&mut table, at(0)) - 1;
+    assert!(table.use_again(sent(flow(last, Protocol::Tcp, 0), OWNER), at(60)));
+    // of several that have the most it is the one who asks
+    table.remember(sent(flow(3, Protocol::Udp, 1), OWNER), REGION, at(60));
+    assert!(!table.knows(&flow(3, Protocol::Tcp, 0), OWNER, at(60)));
     table.remember(sent(flow(200, Protocol::Tcp, 1), OWNER), REGION, at(60));
-    assert_eq!((table.flows.len(), table.by_use.len()), (MAX_FLOWS, MAX_FLOWS));
-    assert!(table.knows(&oldest, OWNER, at(60)));
-    assert!(!table.knows(&flow(0, Protocol::Tcp, 1), OWNER, at(60)));
+    assert!(table.knows(&flow(last, Protocol::Tcp, 0), OWNER, at(60)));
+    assert!(!table.knows(&flow(last, Protocol::Tcp, 1), OWNER, at(60)));
+    assert_eq!(table.flows.len(), MAX_FLOWS);
+    check(&table);
 }
 
 fn all(table: &mut FlowTable, now: BootInstant) -> (Vec<FlowRecord>, Vec<FlowRecord>, u64) {
