@@ -67,8 +67,9 @@ impl PeerWriter {
     /// peer to another, but a peer is changed only once. Each request, with its reply, has the deadline of the socket;
     /// there is one for about 170 peers or 1,000 allowed IPs, and two more to read.
     ///
-    /// A reply that cannot be used keeps nothing from being taken away: if all changes are of that kind, they are made
-    /// unseen, and a peer from which some allowed IPs are to be taken loses them all.
+    /// A reply that cannot be used, breaks off or does not come keeps nothing from being taken away: if all changes are of
+    /// that kind, they are made unseen, and a peer from which some allowed IPs are to be taken loses them all. The first
+    /// request that has no reply in time is the last one: a process that hangs takes two deadlines.
     ///
     /// # Errors
     /// Each variant of the error says what state is left. If the future is dropped before it is done, the state is that
@@ -77,7 +78,7 @@ impl PeerWriter {
         let mut names = self.names.lock().await;
         let present = match self.read(&mut names).await {
             Ok(present) => present,
-            Err(SocketError::Reply(_)) if changes.iter().all(|change| change.gained().is_none()) => {
+            Err(error) if was_heard(&error) && changes.iter().all(|change| change.gained().is_none()) => {
                 supposed(changes)
             }
             Err(error) => return Err(WriteError::Unread(error)),
@@ -98,6 +99,18 @@ impl PeerWriter {
         let interface = self.socket.get(names).await?;
         *names = interface.peers.keys().map(|key| (*key.as_bytes(), *key)).collect();
         Ok(interface)
+    }
+}
+
+/// Whether somebody took the question, so that a request may reach them too.
+const fn was_heard(error: &SocketError) -> bool {
+    match error {
+        SocketError::Hung { .. } | SocketError::Closed | SocketError::Read(_) | SocketError::Reply(_) => true,
+        SocketError::Absent { .. }
+        | SocketError::Refused { .. }
+        | SocketError::Permission { .. }
+        | SocketError::Busy { .. }
+        | SocketError::Connect { .. } => false,
     }
 }
 

@@ -40,6 +40,10 @@ pub(super) enum Conduct {
     Deaf,
     /// Nothing is answered, questions neither.
     Hanging,
+    /// Questions are answered by the beginning of an answer.
+    Mumbling,
+    /// Questions are not answered.
+    Mute,
 }
 
 /// What a server is, shared with the test.
@@ -168,7 +172,14 @@ impl State {
         if self.conduct == Conduct::Hanging {
             return None;
         }
-        if request == "get=1\n\n" {
+        let asks = request == "get=1\n\n";
+        if asks && self.conduct == Conduct::Mumbling {
+            return Some("private".into());
+        }
+        if asks && self.conduct == Conduct::Mute {
+            return None;
+        }
+        if asks {
             return Some(self.reply.clone().unwrap_or_else(|| self.model.get()));
         }
         let number = self.requests.len();
@@ -178,7 +189,9 @@ impl State {
             Conduct::Inert => answer(0),
             Conduct::Refusing(errno) => answer(errno),
             Conduct::Tiring(last) if last == number => answer(-12),
-            Conduct::Good | Conduct::Deaf | Conduct::Tiring(_) => answer(self.model.set(request)),
+            Conduct::Good | Conduct::Deaf | Conduct::Tiring(_) | Conduct::Mumbling | Conduct::Mute => {
+                answer(self.model.set(request))
+            }
             Conduct::Forgetting(key) => {
                 let lines = request.split_inclusive('\n').filter(|line| !line.starts_with(key));
                 answer(self.model.set(&lines.collect::<String>()))

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncReadExt as _;
 use zt_backend_userspace::uapi::{
@@ -10,7 +10,7 @@ use zt_backend_userspace::uapi::{
 };
 
 use super::server::{Conduct, Server, folder};
-use super::{add, lab, public};
+use super::{add, lab, public, take};
 
 #[tokio::test]
 async fn a_socket_that_is_not_there_or_that_nobody_serves() {
@@ -74,6 +74,42 @@ async fn one_that_hangs_is_given_up_and_its_state_unknown() {
     // it was done all the same, as observing shows
     let writer = PeerWriter::new(server.socket());
     assert_eq!(writer.observe().await.unwrap().peers.len(), 1);
+}
+
+/// What was to be taken away was not even sent if the answer to the question before broke off or did not come.
+#[tokio::test]
+async fn inv_g2_one_whose_answers_break_off_or_do_not_come_can_be_cut_off() {
+    let cuts = [take(1, &["10.99.0.2"]), Change::Remove(public(2)), Change::Remove(public(3))];
+    for conduct in [Conduct::Mumbling, Conduct::Mute] {
+        let (server, writer) = lab();
+        writer.write(&[add(1, &["10.99.0.2", "fd99::2"]), add(2, &["10.99.0.3"])]).await.unwrap();
+        server.state().requests.clear();
+        server.behave(conduct.clone());
+        let hasty = PeerWriter::new(server.socket().with_deadline(Duration::from_millis(500)));
+        let error = hasty.write(&[Change::Remove(public(2)), add(3, &[])]).await.unwrap_err();
+        assert!(matches!(error, WriteError::Unread(_)), "{conduct:?}: {error}");
+        assert!(server.state().requests.is_empty(), "what gives is not sent unseen");
+        let error = hasty.write(&cuts).await.unwrap_err();
+        assert!(matches!(error, WriteError::Unconfirmed(_)), "{conduct:?}: {error}");
+        server.behave(Conduct::Good);
+        let peers = writer.observe().await.unwrap().peers;
+        assert_eq!(peers.len(), 1, "{conduct:?}");
+        assert!(peers[&public(1)].allowed_ips.is_empty(), "{conduct:?}");
+    }
+}
+
+/// A process that is stopped is asked once and told once, not once for each cut.
+#[tokio::test]
+async fn inv_r3_cutting_off_one_that_hangs_takes_two_deadlines_at_most() {
+    let (server, _) = lab();
+    server.behave(Conduct::Hanging);
+    let cuts: Vec<Change> = (1..=250).map(|seed| Change::Remove(public(seed))).collect();
+    let deadline = Duration::from_millis(400);
+    let writer = PeerWriter::new(server.socket().with_deadline(deadline));
+    let start = Instant::now();
+    let error = writer.write(&cuts).await.unwrap_err();
+    assert!(matches!(error, WriteError::Unfinished(SocketError::Hung { .. })), "{error}");
+    assert!(start.elapsed() >= 2 * deadline && start.elapsed() < 3 * deadline, "{:?}", start.elapsed());
 }
 
 /// Others carry out what they have of a request when the connection ends, and a torn line may mean more than a whole one.

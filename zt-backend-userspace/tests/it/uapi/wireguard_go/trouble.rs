@@ -28,12 +28,28 @@ fn one_that_is_stopped_is_given_up_and_serves_again_when_it_goes_on() {
         for _ in 0..3 {
             let error = hasty.observe().await.unwrap_err();
             assert!(matches!(error, SocketError::Hung { deadline: given } if given == deadline), "{error}");
-            let error = hasty.write(&[Change::Remove(public(1))]).await.unwrap_err();
+            let error = hasty.write(&[add(2, &["10.99.0.3"])]).await.unwrap_err();
             assert!(matches!(error, WriteError::Unread(SocketError::Hung { .. })), "{error}");
         }
         process.signal(Signal::CONT);
         assert_eq!(writer.observe().await.unwrap(), before);
         writer.write(&[Change::Remove(public(1))]).await.unwrap();
+    });
+}
+
+/// It is cut off unseen: what it was told while it was stopped it does once it goes on.
+#[test]
+fn one_that_is_stopped_takes_away_what_it_was_told_to_when_it_goes_on() {
+    with_process(async |process| {
+        process.give_key().await;
+        let writer = process.writer();
+        writer.write(&[add(1, &["10.99.0.2"])]).await.unwrap();
+        process.stop();
+        let hasty = PeerWriter::new(process.socket().with_deadline(Duration::from_millis(50)));
+        let error = hasty.write(&[Change::Remove(public(1))]).await.unwrap_err();
+        assert!(matches!(error, WriteError::Unfinished(SocketError::Hung { .. })), "{error}");
+        process.signal(Signal::CONT);
+        until(async || writer.observe().await.unwrap().peers.is_empty()).await;
     });
 }
 
