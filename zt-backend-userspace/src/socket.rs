@@ -90,6 +90,11 @@ impl Socket {
         drop(self.lock().take());
     }
 
+    /// Whether it was closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().is_none()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Half>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

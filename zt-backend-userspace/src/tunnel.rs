@@ -99,8 +99,7 @@ impl Tunnel {
     /// If the routes contradict each other or the tunnel is gone; see [`RoutesError`] for the state after that.
     pub async fn apply_routes(&self, routes: &DeviceRoutes) -> Result<(), RoutesError> {
         let wanted = self.check(routes)?;
-        let mut running = self.running.lock().await;
-        running.as_mut().ok_or(RoutesError::Gone)?.apply(wanted).await
+        running(&mut *self.running.lock().await)?.apply(wanted).await
     }
 
     /// Forgets the WireGuard session with a gateway, shakes hands anew, and waits for that for five seconds at most.
@@ -113,8 +112,8 @@ impl Tunnel {
     /// If the tunnel is gone.
     pub async fn reconnect(&self, gateway: &PublicKey) -> Result<(), RoutesError> {
         let wireguard = {
-            let mut running = self.running.lock().await;
-            let running = running.as_mut().ok_or(RoutesError::Gone)?;
+            let mut lock = self.running.lock().await;
+            let running = running(&mut lock)?;
             running.forget_session(gateway).await?;
             Arc::clone(&running.wireguard)
         };
@@ -123,10 +122,14 @@ impl Tunnel {
     }
 
     /// Ends everything: no packet comes or goes any more. The address is free when it returns.
+    ///
+    /// Dropped before that, it may be called again.
     pub async fn stop(&self) {
-        if let Some(running) = self.running.lock().await.take() {
+        let mut stopping = self.running.lock().await;
+        if let Some(running) = stopping.as_ref() {
             running.wireguard.stop().await;
         }
+        *stopping = None;
     }
 
     fn check(&self, routes: &DeviceRoutes) -> Result<Routes, RoutesError> {
@@ -146,6 +149,11 @@ impl Tunnel {
         }
         Ok(wanted)
     }
+}
+
+/// What runs, unless its stop has begun.
+fn running(running: &mut Option<Running>) -> Result<&mut Running, RoutesError> {
+    running.as_mut().filter(|running| !running.wireguard.is_closed()).ok_or(RoutesError::Gone)
 }
 
 impl Running {

@@ -146,10 +146,16 @@ impl<S: Screen> WireGuard<S> {
         let _ = tokio::time::timeout(HANDSHAKE_PATIENCE, self.device.force_handshake(&key)).await;
     }
 
-    /// Stops for good: no packet is sent or received after it returns, and its address is free.
+    /// Whether its stop has begun.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.socket.is_closed()
+    }
+
+    /// Stops for good: no packet is sent or received after it returns, and its address is free. Cancelled, it can be
+    /// gone on with.
     pub(crate) async fn stop(&self) {
-        self.device.suspend().await;
         self.socket.close();
+        self.device.suspend().await;
         self.closed.lock().await.wait().await;
     }
 }

@@ -254,6 +254,11 @@ impl Filter {
         }
     }
 
+    /// Whether it was told to let nothing through ever again.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.lock().is_some_and(|state| state.mode == Mode::Stopped)
+    }
+
     /// None if a thread died in the middle of a change: what the rules are is not known then, and nothing passes.
     fn lock(&self) -> Option<MutexGuard<'_, State>> {
         self.state.lock().ok()

@@ -124,12 +124,22 @@ impl Gateway {
     }
 
     /// Ends everything: nothing passes any more, and the backend is gone. The address is free when it returns.
+    ///
+    /// Dropped before that, it may be called again.
     pub async fn stop(&self) {
         self.filter.stop();
-        if let Some(mut running) = self.running.lock().await.take() {
-            running.handshakes.shutdown().await;
+        let mut stopping = self.running.lock().await;
+        if let Some(running) = stopping.as_mut() {
             running.wireguard.stop().await;
+            running.handshakes.shutdown().await;
         }
+        *stopping = None;
+    }
+
+    /// What runs, unless its stop has begun.
+    fn running<'a>(&self, running: &'a mut Option<Running>) -> Result<&'a mut Running, BackendError> {
+        let running = running.as_mut().filter(|_| !self.filter.is_stopped());
+        running.ok_or_else(|| BackendError::Gone("it was stopped".into()))
     }
 }
 
@@ -149,10 +159,6 @@ impl fmt::Debug for Gateway {
     }
 }
 
-fn stopped() -> BackendError {
-    BackendError::Gone("it was stopped".into())
-}
-
 #[async_trait]
 impl Backend for Gateway {
     /// Peers are read back from WireGuard, the rest from the filter.
@@ -160,8 +166,8 @@ impl Backend for Gateway {
     /// The gate is [`Gate::Closed`](zt_core::plan::Gate::Closed) once its end has come. Sources and pairs whose
     /// end has come let nothing through but are listed until they are cut.
     async fn observe(&self) -> Result<ObservedState, BackendError> {
-        let running = self.running.lock().await;
-        let running = running.as_ref().ok_or_else(stopped)?;
+        let mut lock = self.running.lock().await;
+        let running = self.running(&mut lock)?;
         running.check()?;
         let peers = running.read().await;
         let (gate, mut elements) = self.filter.observe();
@@ -184,8 +190,8 @@ impl Backend for Gateway {
         if let Some(first) = phases.first() {
             self.filter.cut(first.cuts(), anchor);
         }
-        let mut running = self.running.lock().await;
-        let running = running.as_mut().ok_or_else(stopped)?;
+        let mut lock = self.running.lock().await;
+        let running = self.running(&mut lock)?;
         for phase in &phases {
             running.carry_out(phase, anchor).await?;
         }

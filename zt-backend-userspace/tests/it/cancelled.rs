@@ -13,7 +13,7 @@ use zt_core::testing::bytes::udp;
 use crate::lab::{DNS, Device, Lab, address, key, socket};
 
 /// Polls a future once, in which so many of tokio's operations go through and the next one waits, and drops it.
-async fn cancelled_after(operations: usize, future: impl Future) {
+pub(crate) async fn cancelled_after(operations: usize, future: impl Future) {
     const BUDGET: usize = 128; // after so many, tokio has every operation wait for the next turn
     tokio::task::yield_now().await;
     let lock = tokio::sync::Mutex::new(());

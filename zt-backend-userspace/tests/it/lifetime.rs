@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use tokio::time::timeout;
-use zt_backend_userspace::{Gateway, GatewayConfig, StartError};
+use zt_backend_userspace::{Gateway, GatewayConfig, RoutesError, StartError, Tunnel, TunnelConfig};
 use zt_core::backend::{Backend as _, BackendError};
+use zt_core::desired::DeviceRoutes;
 use zt_core::plan::{Gate, Plan};
 use zt_core::testing::bytes::udp;
 
+use crate::cancelled::cancelled_after;
 use crate::lab::{DNS, Lab, PATIENCE, eventually, key, socket};
 
 #[tokio::test]
@@ -30,6 +32,31 @@ async fn a_stopped_gateway_is_gone_and_its_ports_end() {
     timeout(PATIENCE, lab.network.sender.closed()).await.unwrap();
     device.tunnel.stop().await;
     assert_eq!(timeout(PATIENCE, device.port.receiver.recv()).await, Ok(None));
+}
+
+/// A stop that was cancelled took with it what there was to stop: the next one returned while the socket was still held.
+#[tokio::test]
+async fn the_address_is_free_after_a_stop_that_follows_a_cancelled_one() {
+    for operations in 1..24 {
+        let mut lab = Lab::open().await;
+        let device = lab.device(1, &["10.99.0.2"], &[DNS]).await;
+        let underlay = lab.gateway.local_address().into();
+        cancelled_after(operations, lab.gateway.stop()).await;
+        assert!(matches!(lab.gateway.observe().await, Err(BackendError::Gone(_))), "{operations}");
+        let nothing = Plan { generation: lab.generation, now: lab.now(), steps: Vec::new() };
+        assert!(matches!(lab.gateway.apply(&nothing).await, Err(BackendError::Gone(_))), "{operations}");
+        lab.gateway.stop().await;
+        let config = GatewayConfig { private_key: key(3), underlay, clock: lab.clock.clone() };
+        Gateway::start(config).await.expect("its address is free");
+
+        let underlay = device.tunnel.local_address().into();
+        cancelled_after(operations, device.tunnel.stop()).await;
+        let routes = device.tunnel.apply_routes(&DeviceRoutes::default()).await;
+        assert_eq!(routes, Err(RoutesError::Gone), "{operations}");
+        device.tunnel.stop().await;
+        let config = TunnelConfig { private_key: key(3), underlay };
+        Tunnel::start(config).await.expect("its address is free");
+    }
 }
 
 #[tokio::test]
