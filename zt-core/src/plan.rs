@@ -130,6 +130,13 @@ impl Plan {
 }
 
 impl Phase<'_> {
+    /// Whether it takes cells away and puts others in.
+    #[must_use]
+    pub fn recuts(&self) -> bool {
+        let cuts = self.cuts.iter().any(|cut| matches!(cut, Cut::Cell(_)));
+        cuts && self.additions.iter().any(|add| matches!(add, Add::Cell(..)))
+    }
+
     /// The allowed IPs that are cut, by peer.
     #[must_use]
     pub fn lost_allowed_ips(&self) -> BTreeMap<PublicKey, BTreeSet<Prefix>> {

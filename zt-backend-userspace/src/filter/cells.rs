@@ -66,14 +66,17 @@ impl CellMap {
 
     /// The same without some cells.
     pub(super) fn without(&self, gone: &BTreeSet<Cell>) -> Self {
-        let kept = self.regions.iter().filter(|(cell, _)| !gone.contains(cell));
-        let kept: Vec<(Cell, RegionId)> = kept.map(|(cell, region)| (*cell, *region)).collect();
-        Self::build(&kept).unwrap_or_default() // cells of a map that was built can be built
+        self.changed(gone, &[]).unwrap_or_default() // cells of a map that was built can be built
     }
 
-    /// The same with more cells. Those that are there already, in the same region, change nothing.
-    pub(super) fn with(&self, added: &[(Cell, RegionId)]) -> Result<Self, CellProblem> {
-        let mut regions = self.regions.clone();
+    /// The same without some cells and with others. Those that are there already, in the same region, change nothing.
+    pub(super) fn changed(
+        &self,
+        gone: &BTreeSet<Cell>,
+        added: &[(Cell, RegionId)],
+    ) -> Result<Self, CellProblem> {
+        let kept = self.regions.iter().filter(|(cell, _)| !gone.contains(cell));
+        let mut regions: BTreeMap<Cell, RegionId> = kept.map(|(cell, region)| (*cell, *region)).collect();
         let mut cells: Vec<(Cell, RegionId)> =
             regions.iter().map(|(cell, region)| (*cell, *region)).collect();
         let mut added_at = vec![0; cells.len()];

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use zt_core::desired::{Cell, Elements};
 use zt_core::id::RegionId;
+use zt_core::net::Prefix;
 use zt_core::plan::{Add, Cut, Gate};
 use zt_core::time::{Anchor, BootInstant};
 
@@ -155,11 +156,21 @@ impl Filter {
     ///
     /// When it returns, no packet passes any more by what was cut. Ends count from `anchor`.
     pub fn cut(&self, cuts: &[&Cut], anchor: Anchor) {
+        self.cut_rules(cuts, anchor);
+        self.cut_cells(cuts);
+    }
+
+    /// Cuts everything but cells.
+    pub(crate) fn cut_rules(&self, cuts: &[&Cut], anchor: Anchor) {
         for cuts in cuts.chunks(PAGE) {
             if let Some(mut state) = self.lock() {
                 cuts.iter().for_each(|cut| state.rules.cut(cut, anchor));
             }
         }
+    }
+
+    /// Cuts cells and nothing else.
+    pub(crate) fn cut_cells(&self, cuts: &[&Cut]) {
         let gone: BTreeSet<Cell> = cuts.iter().filter_map(|cut| cut_cell(cut)).collect();
         if !gone.is_empty() {
             let Ok(()) = self.change_cells(|cells| Ok::<_, Infallible>(cells.without(&gone)));
@@ -171,20 +182,43 @@ impl Filter {
     /// # Errors
     /// If a cell is not a box, overlaps another one or makes the map of cells too big. Nothing has changed then.
     pub fn add(&self, additions: &[&Add], anchor: Anchor) -> Result<(), AddError> {
-        let (at, added): (Vec<usize>, Vec<(Cell, RegionId)>) =
-            additions.iter().enumerate().filter_map(|(at, add)| add_cell(add).map(|cell| (at, cell))).unzip();
-        if !added.is_empty() {
-            self.change_cells(|cells| cells.with(&added)).map_err(|problem| AddError {
-                at: at.get(problem.at).copied().unwrap_or(0),
-                problem: problem.problem,
-            })?;
-        }
+        self.recut(&[], additions)?;
+        self.add_rules(additions, anchor);
+        Ok(())
+    }
+
+    /// Adds everything but cells.
+    pub(crate) fn add_rules(&self, additions: &[&Add], anchor: Anchor) {
         for additions in additions.chunks(PAGE) {
             if let Some(mut state) = self.lock() {
                 additions.iter().for_each(|add| state.rules.add(add, anchor));
             }
         }
-        Ok(())
+    }
+
+    /// Cuts cells and adds others at once: what lies in both is never in none.
+    ///
+    /// # Errors
+    /// As for [`Filter::add`]. Nothing has changed then, and nothing is cut.
+    pub(crate) fn recut(&self, cuts: &[&Cut], additions: &[&Add]) -> Result<(), AddError> {
+        let gone: BTreeSet<Cell> = cuts.iter().filter_map(|cut| cut_cell(cut)).collect();
+        let (at, added): (Vec<usize>, Vec<(Cell, RegionId)>) =
+            additions.iter().enumerate().filter_map(|(at, add)| add_cell(add).map(|cell| (at, cell))).unzip();
+        if gone.is_empty() && added.is_empty() {
+            return Ok(());
+        }
+        self.change_cells(|cells| cells.changed(&gone, &added)).map_err(|problem| AddError {
+            at: at.get(problem.at).copied().unwrap_or(0),
+            problem: problem.problem,
+        })
+    }
+
+    /// Whether an address in any of these prefixes has a source, ended or not. One whose rules are not known has none.
+    pub(crate) fn has_source<'a>(&self, prefixes: impl IntoIterator<Item = &'a Prefix>) -> bool {
+        let prefixes: Vec<&Prefix> = prefixes.into_iter().collect();
+        prefixes.chunks(PAGE).any(|prefixes| {
+            self.lock().is_some_and(|state| prefixes.iter().any(|prefix| state.rules.has_source(prefix)))
+        })
     }
 
     /// Replaces the map of cells, which is built while packets pass by the old one.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ahash::AHashMap;
 use zt_core::desired::{Elements, Pair, PairEnd, Source};
 use zt_core::id::RegionId;
+use zt_core::net::Prefix;
 use zt_core::plan::{Add, Cut, Gate};
 use zt_core::time::{Anchor, BootInstant, Timestamp};
 
@@ -137,6 +138,15 @@ impl Rules {
     pub(super) fn owner(&self, device: IpAddr, now: BootInstant) -> Result<Owner, DropReason> {
         let held = self.sources.get(&device).filter(|held| !held.end.has_come(now));
         held.map(|held| held.owner).ok_or(DropReason::Source)
+    }
+
+    /// Whether an address in this prefix has a source, ended or not.
+    pub(super) fn has_source(&self, prefix: &Prefix) -> bool {
+        let address = prefix.address();
+        match *prefix == Prefix::host(address) {
+            true => self.sources.contains_key(&address),
+            false => self.sources.keys().any(|source| prefix.contains(*source)),
+        }
     }
 
     /// The region that a flow leads to, if the device's address may use it.

@@ -7,7 +7,7 @@ use tokio::task::{JoinSet, yield_now};
 use zt_core::backend::BackendError;
 use zt_core::key::PublicKey;
 use zt_core::net::Prefix;
-use zt_core::plan::{Add, Cut, Destroy, Step};
+use zt_core::plan::{Add, Phase, Step};
 use zt_core::time::Anchor;
 use zt_linux::Endpoints;
 
@@ -31,63 +31,50 @@ pub(super) struct Running {
     pub(super) handshakes: JoinSet<()>,
 }
 
-/// Steps that may be carried out together: cuts, then additions, then destructions.
-#[derive(Default)]
-pub(super) struct Phase<'a> {
-    cuts: Vec<&'a Cut>,
-    additions: Vec<&'a Add>,
-    destroyed: BTreeSet<PublicKey>,
-}
-
-impl<'a> Phase<'a> {
-    /// Splits steps wherever one that takes away follows one that gives; a plan is one phase as a rule.
-    pub(super) fn of(steps: &'a [Step]) -> impl Iterator<Item = Self> {
-        steps.chunk_by(|one, next| rank(one) <= rank(next)).map(|steps| {
-            let mut phase = Self::default();
-            for step in steps {
-                match step {
-                    Step::Cut(cut) => phase.cuts.push(cut),
-                    Step::Add(add) => phase.additions.push(add),
-                    Step::Destroy(Destroy::Peer(key)) => {
-                        phase.destroyed.insert(*key);
-                    }
-                }
-            }
-            phase
-        })
-    }
-
-    /// Its cuts.
-    pub(super) fn cuts(&self) -> &[&'a Cut] {
-        &self.cuts
-    }
-}
-
-const fn rank(step: &Step) -> u8 {
-    match step {
-        Step::Cut(_) => 0,
-        Step::Add(_) => 1,
-        Step::Destroy(_) => 2,
-    }
+/// The additions of a phase that can be carried out.
+struct Staging<'a> {
+    sound: &'a [&'a Add],
+    /// The allowed IPs of the peers that are new or changed.
+    changed: BTreeMap<PublicKey, BTreeSet<Prefix>>,
+    /// The addition behind the sound ones, and why it is none of them.
+    refusal: Option<BackendError>,
 }
 
 impl Running {
     /// Carries out a phase. The first error ends it; what precedes the step at fault is done then.
     pub(super) async fn carry_out(&mut self, phase: &Phase<'_>, anchor: Anchor) -> Result<(), BackendError> {
         while self.handshakes.try_join_next().is_some() {}
-        self.filter.cut(&phase.cuts, anchor);
+        let lost = phase.lost_allowed_ips();
+        self.filter.cut_rules(&phase.cuts, anchor);
+        // As nothing passes from or to an address without a source, it does not matter then which peer has it. So new
+        // cells and pairs need not wait for WireGuard, and what is reached before and after is reached meanwhile.
+        let recuts =
+            self.peers.is_some() && phase.recuts() && !self.filter.has_source(lost.values().flatten());
+        if !recuts {
+            self.filter.cut_cells(&phase.cuts);
+        }
         let mut peers = match self.peers.take() {
             Some(peers) => peers,
             None => self.read().await.into_iter().map(|(key, config)| (key, config.allowed_ips)).collect(),
         };
+        let cut = peers.lose(&lost, &phase.destroyed);
+        let staging = recuts.then(|| self.stage(&peers, phase));
+        if let Some(Staging { sound, .. }) = &staging {
+            let is_pair = |add: &&Add| matches!(add, Add::Pair(..));
+            let pairs: Vec<&Add> = sound.iter().copied().filter(is_pair).collect();
+            self.filter.add_rules(&pairs, anchor);
+        }
         self.remember_endpoints(phase).await;
-        self.cut_allowed_ips(&mut peers, phase).await?;
-        let refusal = self.add(&mut peers, &phase.additions, anchor).await?;
+        self.cut_allowed_ips(cut).await?;
+        let Staging { sound, changed, refusal } = staging.unwrap_or_else(|| self.stage(&peers, phase));
+        self.filter.add_rules(sound, anchor);
+        self.change_peers(&mut peers, changed).await?;
         if refusal.is_none() {
             for key in
                 phase.destroyed.iter().filter(|key| peers.get(key).is_some()).copied().collect::<Vec<_>>()
             {
-                self.remove(&mut peers, &key).await?;
+                self.remove(&key).await?;
+                peers.remove(&key);
             }
         }
         self.peers = Some(peers);
@@ -121,61 +108,42 @@ impl Running {
         }
     }
 
-    async fn cut_allowed_ips(&mut self, peers: &mut Peers, phase: &Phase<'_>) -> Result<(), BackendError> {
-        let mut gone: BTreeMap<PublicKey, BTreeSet<Prefix>> = BTreeMap::new();
-        for cut in &phase.cuts {
-            match cut {
-                Cut::AllowedIp(key, prefix) => {
-                    gone.entry(*key).or_default().insert(*prefix);
-                }
-                Cut::Gate
-                | Cut::Source(_)
-                | Cut::SourceUntil(..)
-                | Cut::Pair(_)
-                | Cut::PairUntil(..)
-                | Cut::Cell(_) => {}
-            }
-        }
-        for (key, gone) in &gone {
-            let Some(allowed_ips) = peers.get(key) else { continue };
-            let kept: BTreeSet<Prefix> = allowed_ips.difference(gone).copied().collect();
-            if phase.destroyed.contains(key) {
-                self.remove(peers, key).await?; // both look at every allowed IP there is: once is enough
-            } else if kept.len() < allowed_ips.len() {
-                self.wireguard.change(key, &kept, None).await.map_err(BackendError::Gone)?;
-                peers.set(*key, kept);
+    async fn cut_allowed_ips(
+        &mut self,
+        cut: BTreeMap<PublicKey, Option<BTreeSet<Prefix>>>,
+    ) -> Result<(), BackendError> {
+        for (key, kept) in cut {
+            match kept {
+                Some(kept) => self.wireguard.change(&key, &kept, None).await.map_err(BackendError::Gone)?,
+                None => self.remove(&key).await?,
             }
         }
         Ok(())
     }
 
-    /// Carries out additions up to the first that is refused, which is given back.
-    async fn add(
-        &mut self,
-        peers: &mut Peers,
-        additions: &[&Add],
-        anchor: Anchor,
-    ) -> Result<Option<BackendError>, BackendError> {
-        let mut sound = additions;
+    /// Finds the additions before the first that is refused, and changes cells.
+    fn stage<'a>(&self, peers: &Peers, phase: &'a Phase<'_>) -> Staging<'a> {
+        let mut sound = phase.additions.as_slice();
         let mut refusal = None;
-        let changed = loop {
+        loop {
             let mut staged = Staged::new(self.own, peers);
             let refused = match staged.add(sound) {
                 Ok(()) => {
-                    self.filter.add(sound, anchor).map_err(|error| (error.at, error.problem.to_owned()))
+                    let recut = self.filter.recut(&phase.cuts, sound);
+                    recut.map_err(|error| (error.at, error.problem.to_owned()))
                 }
                 Err(refused) => Err(refused),
             };
             match refused {
-                Ok(()) => break staged.into_changed(),
+                Ok(()) => return Staging { sound, changed: staged.into_changed(), refusal },
                 Err((at, problem)) => {
-                    refusal = sound.get(at).map(|add| (Box::new(Step::Add((*add).clone())), problem));
+                    refusal = sound
+                        .get(at)
+                        .map(|add| BackendError::Step { step: Box::new(Step::Add((*add).clone())), problem });
                     sound = sound.get(..at).unwrap_or_default();
                 }
             }
-        };
-        self.change_peers(peers, changed).await?;
-        Ok(refusal.map(|(step, problem)| BackendError::Step { step, problem }))
+        }
     }
 
     async fn change_peers(
@@ -211,10 +179,9 @@ impl Running {
         Ok(())
     }
 
-    async fn remove(&mut self, peers: &mut Peers, key: &PublicKey) -> Result<(), BackendError> {
+    async fn remove(&mut self, key: &PublicKey) -> Result<(), BackendError> {
         self.wireguard.remove(key).await.map_err(BackendError::Gone)?;
         self.names.remove(key.as_bytes());
-        peers.remove(key);
         Ok(())
     }
 }

@@ -14,11 +14,11 @@ use tokio::task::JoinSet;
 use zt_core::backend::{Backend, BackendError};
 use zt_core::desired::Peer;
 use zt_core::key::{PrivateKey, PublicKey};
-use zt_core::plan::{ObservedState, Plan};
+use zt_core::plan::{ObservedState, Phase, Plan};
 use zt_core::time::Anchor;
 use zt_linux::Endpoints;
 
-use self::apply::{Phase, Running};
+use self::apply::Running;
 use self::peers::Peers;
 use crate::clock::BootClock;
 use crate::filter::{Counts, Filter, Flows};
@@ -181,16 +181,25 @@ impl Backend for Gateway {
     /// late, twice or after later ones prolong nothing. Of two ends of the gate, of one session's source, or of a pair,
     /// the later one holds; only a cut shortens. A gate that has ended may be opened until any instant.
     ///
-    /// The plan's first cuts are effective at once, even while another plan is being carried out. Refused are peers that
-    /// are present, the gateway's own key, prefixes that overlap another peer's (INV-G1), and cells that overlap or are
-    /// no boxes.
+    /// The plan's first cuts are effective at once, even while another plan is being carried out. Cells that it takes
+    /// away give way in one instant to those that it puts in, before peers are changed: what is granted before and after
+    /// is reached meanwhile. Where that cannot be, the old cells go at once and the new ones come later: if the plan has
+    /// to wait for another one or follows one that failed, or takes an address from a peer while its session goes on.
+    ///
+    /// Refused are peers that are present, the gateway's own key, prefixes that overlap another peer's (INV-G1), and
+    /// cells that overlap or are no boxes.
     async fn apply(&self, plan: &Plan) -> Result<(), BackendError> {
         let anchor = Anchor { at: plan.now, boot: self.clock.now() };
-        let phases: Vec<Phase<'_>> = Phase::of(&plan.steps).collect();
-        if let Some(first) = phases.first() {
-            self.filter.cut(first.cuts(), anchor);
-        }
-        let mut lock = self.running.lock().await;
+        let phases: Vec<Phase<'_>> = plan.phases().collect();
+        let mut lock = match self.running.try_lock() {
+            Ok(lock) => lock,
+            Err(_) => {
+                if let Some(first) = phases.first() {
+                    self.filter.cut(&first.cuts, anchor);
+                }
+                self.running.lock().await
+            }
+        };
         let running = self.running(&mut lock)?;
         for phase in &phases {
             running.carry_out(phase, anchor).await?;

@@ -27,6 +27,27 @@ impl Peers {
         self.allowed_ips.insert(key, allowed_ips);
     }
 
+    /// Takes allowed IPs away; says what the peers that change keep, none for those that are removed for good.
+    pub(super) fn lose(
+        &mut self,
+        lost: &BTreeMap<PublicKey, BTreeSet<Prefix>>,
+        destroyed: &BTreeSet<PublicKey>,
+    ) -> BTreeMap<PublicKey, Option<BTreeSet<Prefix>>> {
+        let mut changed = BTreeMap::new();
+        for (key, lost) in lost {
+            let Some(allowed_ips) = self.allowed_ips.get(key) else { continue };
+            let kept: BTreeSet<Prefix> = allowed_ips.difference(lost).copied().collect();
+            if destroyed.contains(key) {
+                self.remove(key); // both look at every allowed IP there is: once is enough
+                changed.insert(*key, None);
+            } else if kept.len() < allowed_ips.len() {
+                self.set(*key, kept.clone());
+                changed.insert(*key, Some(kept));
+            }
+        }
+        changed
+    }
+
     /// Removes a peer.
     pub(super) fn remove(&mut self, key: &PublicKey) {
         for prefix in self.allowed_ips.remove(key).unwrap_or_default() {

@@ -22,6 +22,7 @@ mod lifetime;
 mod many_prefixes;
 mod parsing;
 mod peers;
+mod recut;
 mod reference;
 mod refused;
 mod routes;
