@@ -1,4 +1,5 @@
-//! Linux plumbing that gateways and devices need: TUN devices, and links with their addresses and routes.
+//! Linux plumbing that gateways and devices need: TUN devices, links with their addresses and routes, and the packet
+//! filter of gateways whose WireGuard is not in their process.
 //!
 //! What this crate promises:
 //!
@@ -10,6 +11,8 @@
 //!   the returned [`Changes`] say so.
 //! - **Only whole lists.** What the kernel lists is believed when it arrived in full and did not change meanwhile;
 //!   otherwise it is asked for again, and in the end an error.
+//! - **Closed.** A [`Filter`] lets nothing through that it was not told to, and nothing at all without its table. What
+//!   it lets through ends by the kernel's clock.
 //! - **Nothing hangs.** Each request to the kernel has a deadline, [`Netlink::DEADLINE`].
 //!
 //! No process is started, and nothing is decided here: what a link is to have is for the caller to say.
