@@ -29,9 +29,14 @@ pub(super) struct Process {
 
 /// Runs a test with a wireguard-go that has just been started, where there can be one.
 pub(super) fn with_process<F: Future<Output = ()>>(test: impl FnOnce(Process) -> F + Send) {
+    with_program(|| async { test(Process::start().await).await });
+}
+
+/// Runs a test that starts wireguard-go, where it can be.
+pub(super) fn with_program<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send) {
     let version = Command::new(PROGRAM).arg("--version").stdin(Stdio::null()).output();
     let ran = match version {
-        Ok(_) => alone(10 * PATIENCE, || async { test(Process::start().await).await }),
+        Ok(_) => alone(10 * PATIENCE, test),
         Err(error) => skip(PROGRAM, format!("{PROGRAM} cannot be run ({error})")),
     };
     ran.unwrap();
@@ -50,7 +55,7 @@ pub(super) async fn until(mut happens: impl AsyncFnMut() -> bool) {
 impl Process {
     /// Starts one in the network namespace of the calling thread, with a name that no other test has: sockets are in
     /// no namespace.
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name: LinkName = format!("ztgo{}-{count}", std::process::id()).parse().unwrap();
