@@ -1,5 +1,5 @@
-//! Linux plumbing that gateways and devices need: TUN devices, links with their addresses and routes, and the packet
-//! filter of gateways whose WireGuard is not in their process.
+//! Linux plumbing that gateways and devices need: TUN devices and WireGuard links, their addresses and routes, and the
+//! packet filter of gateways whose WireGuard is not in their process.
 //!
 //! What this crate promises:
 //!
@@ -74,8 +74,8 @@ pub use self::filter::{
 };
 pub use self::gateway::{Endpoints, Gateway, PeerAdditions, Peers};
 pub use self::link::{
-    ApplyError, Changes, FindError, Link, LinkConfig, LinkError, LinkState, Observed, ObservedAddress,
-    ObservedRoute, PROTOCOL, Route, Table,
+    ApplyError, Changes, CreateWireGuardError, DeleteWireGuardError, FindError, Link, LinkConfig, LinkError,
+    LinkState, Observed, ObservedAddress, ObservedRoute, PROTOCOL, Route, Table,
 };
 pub use self::mtu::{Mtu, MtuError};
 pub use self::name::{LinkName, LinkNameError};

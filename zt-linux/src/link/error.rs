@@ -59,6 +59,55 @@ impl LinkError {
     }
 }
 
+/// Why there is no WireGuard link. None was made, unless a variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateWireGuardError {
+    /// The kernel has no WireGuard: its module is not there or may not be loaded here.
+    #[error("the kernel has no WireGuard; `modprobe wireguard` says why")]
+    NoModule,
+    /// This thread may not make links here.
+    #[error("a WireGuard link needs CAP_NET_ADMIN in this network namespace")]
+    NoPermission,
+    /// Another link has the name, and keeps it.
+    #[error("there is another link `{0}`")]
+    NameTaken(LinkName),
+    /// The link was made but not found again: the kernel was asked to delete it, or somebody else did.
+    #[error("the WireGuard link was made and not found again")]
+    Lost(#[source] FindError),
+    /// The kernel refused for another reason. After [`NetlinkError::Deadline`] and [`NetlinkError::Closed`] the link
+    /// may have been made: it is not deleted, since it could be somebody else's by then.
+    #[error("the WireGuard link could not be made")]
+    Netlink(#[source] NetlinkError),
+}
+
+impl CreateWireGuardError {
+    /// Tells what an error means when a link of this name was asked for.
+    pub(super) fn of(error: NetlinkError, name: &LinkName) -> Self {
+        if error.is(Errno::OPNOTSUPP) {
+            Self::NoModule
+        } else if error.is(Errno::PERM) {
+            Self::NoPermission
+        } else if error.is(Errno::EXIST) {
+            Self::NameTaken(name.clone())
+        } else {
+            Self::Netlink(error)
+        }
+    }
+}
+
+/// Why a WireGuard link was not deleted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeleteWireGuardError {
+    /// It is a link of another kind, and was left alone.
+    #[error("`{0}` is no WireGuard link")]
+    OtherKind(LinkName),
+    /// The link is gone already, or could not be read or deleted.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+}
+
 /// Why a link does not have what it is to have.
 ///
 /// Changes made before the error stay. Removals of routes are the first of them, and applying the same again goes on

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
-use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
+use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
 use rtnetlink::packet_route::route::{RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -24,6 +24,26 @@ pub(super) fn link_by_name(name: &str) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     message.attributes.push(LinkAttribute::IfName(name.to_owned()));
     RouteNetlinkMessage::GetLink(message)
+}
+
+/// A link of the kernel's WireGuard.
+pub(super) fn new_wireguard(name: &str) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.attributes = vec![
+        LinkAttribute::IfName(name.to_owned()),
+        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Wireguard)]),
+    ];
+    RouteNetlinkMessage::NewLink(message)
+}
+
+pub(super) fn del_link_by_index(index: u32) -> RouteNetlinkMessage {
+    RouteNetlinkMessage::DelLink(link_by_index(index))
+}
+
+pub(super) fn del_link_by_name(name: &str) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::IfName(name.to_owned()));
+    RouteNetlinkMessage::DelLink(message)
 }
 
 /// All addresses of a link, of both families.

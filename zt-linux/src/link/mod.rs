@@ -6,6 +6,7 @@ mod diff;
 mod error;
 mod messages;
 mod observed;
+mod wireguard;
 
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use rtnetlink::packet_route::route::RouteMessage;
@@ -14,7 +15,7 @@ use rustix::io::Errno;
 
 pub use self::apply::Changes;
 pub use self::config::{LinkConfig, PROTOCOL, Route, Table};
-pub use self::error::{ApplyError, FindError, LinkError};
+pub use self::error::{ApplyError, CreateWireGuardError, DeleteWireGuardError, FindError, LinkError};
 pub use self::observed::{LinkState, Observed, ObservedAddress, ObservedRoute};
 use crate::mtu::Mtu;
 use crate::name::LinkName;

@@ -16,3 +16,4 @@ mod packets;
 mod permission;
 mod tun;
 mod values;
+mod wireguard;

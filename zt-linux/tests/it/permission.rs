@@ -6,7 +6,7 @@ use zt_linux::{ApplyError, CreateError, Link, LinkConfig, LinkError, Mtu, Netlin
 use crate::namespace::{alone, name, tun};
 
 /// Takes CAP_NET_ADMIN from the calling thread, or gives it back.
-fn set_net_admin(may: bool) {
+pub(crate) fn set_net_admin(may: bool) {
     let mut sets = capabilities(None).unwrap();
     sets.effective.set(CapabilitySet::NET_ADMIN, may);
     set_capabilities(None, sets).unwrap();
