@@ -13,15 +13,16 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The crates of the workspace, each with those it may depend on: dependencies point one way, never to a sibling.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("zt-core", &[]),
     ("zt-policy", &["zt-core"]),
     ("zt-posture", &["zt-core"]),
     ("zt-linux", &["zt-core"]),
     ("zt-backend-userspace", &["zt-core", "zt-linux"]),
-    ("zt-kernel-tests", &["zt-core", "zt-linux"]),
+    ("zt-kernel-tests", &["zt-backend-kernel", "zt-core", "zt-linux"]),
+    ("zt-backend-kernel", &["zt-core", "zt-linux"]),
     ("zt-examples", &["zt-core", "zt-policy", "zt-posture", "zt-backend-userspace"]),
-    ("zt-fuzz", &["zt-core", "zt-policy", "zt-posture", "zt-backend-userspace"]),
+    ("zt-fuzz", &["zt-core", "zt-policy", "zt-posture", "zt-backend-kernel", "zt-backend-userspace"]),
     ("zt-benches", &["zt-core", "zt-policy", "zt-backend-userspace"]),
 ];
 

@@ -17,6 +17,7 @@
 //! | [`entry`] | entries of the log in JSON, one a line | what was refused changed no gateway |
 //! | [`packet`] | an inner packet | what the parser says is in the bytes, and the filter lets through no more |
 //! | [`uapi`] | a reply of a WireGuard process | what was read is the same written again, and errors name the line |
+//! | [`wireguard_dump`] | a list of a device by the kernel's WireGuard | what lacks its end or changed meanwhile is not believed |
 //! | [`script`] | a sequence of events and packets | gateways and the naive reference agree on every packet |
 //!
 //! ```
@@ -38,12 +39,13 @@ pub mod policy;
 pub mod script;
 pub mod site;
 pub mod uapi;
+pub mod wireguard_dump;
 
 /// A fuzz body.
 pub type Body = fn(&[u8]);
 
 /// All bodies, each with its name.
-pub const TARGETS: [(&str, Body); 8] = [
+pub const TARGETS: [(&str, Body); 9] = [
     ("directory", directory::body),
     ("entry", entry::body),
     ("notation", notation::body),
@@ -52,4 +54,5 @@ pub const TARGETS: [(&str, Body); 8] = [
     ("script", script::body),
     ("site", site::body),
     ("uapi", uapi::body),
+    ("wireguard_dump", wireguard_dump::body),
 ];

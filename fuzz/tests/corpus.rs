@@ -105,3 +105,24 @@ fn replies_of_wireguard_implementations_are_accepted() {
     ];
     assert_eq!(accepted, good);
 }
+
+/// Lists that the kernel makes are read, and nothing else.
+#[test]
+fn lists_of_the_kernel_are_accepted() {
+    let inputs = files(&folder("corpus/wireguard_dump"));
+    let accepted = inputs.iter().filter(|input| zt_backend_kernel::decode(&fs::read(input).unwrap()).is_ok());
+    let accepted: Vec<_> = accepted.map(|input| input.file_name().unwrap().to_str().unwrap()).collect();
+    let good = [
+        "default-routes",
+        "endpoint-v6",
+        "key-of-low-order",
+        "many-allowed-ips",
+        "no-key",
+        "no-peers",
+        "peer-over-three-messages",
+        "prefix-mapped",
+        "two-peers",
+        "unknown-attributes",
+    ];
+    assert_eq!(accepted, good);
+}

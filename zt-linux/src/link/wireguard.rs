@@ -2,7 +2,7 @@
 
 use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
 
-use super::error::{CreateWireGuardError, DeleteWireGuardError};
+use super::error::{CreateWireGuardError, DeleteWireGuardError, LinkError};
 use super::{Link, messages};
 use crate::name::LinkName;
 use crate::netlink::Netlink;
@@ -27,6 +27,14 @@ impl Link {
                 Err(CreateWireGuardError::Lost(error))
             }
         }
+    }
+
+    /// Whether it is a link of the kernel's WireGuard.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn is_wireguard(&self) -> Result<bool, LinkError> {
+        Ok(is_wireguard(&self.message().await?))
     }
 
     /// Deletes the link, with its keys, its peers and all that it has, if it is one of the kernel's WireGuard.

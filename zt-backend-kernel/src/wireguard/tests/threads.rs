@@ -1,0 +1,93 @@
+//! Calls that hang, futures that are dropped, and the key on its way to the kernel.
+
+use std::sync::Arc;
+
+use netlink_packet_core::{NlaBuffer, NlasIterator, Parseable};
+use netlink_packet_wireguard::WireguardAttribute;
+
+use super::*;
+use crate::wireguard::error::WriteError;
+use crate::wireguard::fault::{Fault, Recovery};
+use crate::wireguard::reader::Settings;
+
+#[tokio::test]
+async fn after_a_deadline_it_is_unknown_what_was_done_and_is_read_before_anything_is_given() {
+    let kernel = Kernel::new();
+    let device = device_with(&kernel, Duration::from_millis(500));
+    device.add(&[peer(1)]).await.unwrap();
+    kernel.hang_after(Some(0));
+    let error = device.add(&[peer(2)]).await.unwrap_err();
+    assert!(matches!(error, WriteError::Unfinished(Fault::Deadline(_))), "{error:?}");
+    assert_eq!(error.recovery(), Recovery::Resync);
+    // while that message may yet take effect, what is read would not last
+    assert!(device.observe().await.is_err());
+    assert!(matches!(device.add(&[peer(3)]).await, Err(WriteError::Unread(Fault::Deadline(_)))));
+    kernel.hang_after(None);
+    let present = device.add(&[peer(2)]).await;
+    assert!(matches!(present, Err(WriteError::Refused(_))), "the late message was seen: {present:?}");
+    device.add(&[peer(3)]).await.unwrap();
+    assert_eq!(kernel.peers().len(), 3);
+}
+
+#[tokio::test]
+async fn a_future_that_is_dropped_leaves_nothing_unknown_behind() {
+    let kernel = Kernel::new();
+    let device = Arc::new(device(&kernel));
+    device.observe().await.unwrap();
+    kernel.hang_after(Some(0));
+    let adding = tokio::spawn({
+        let device = Arc::clone(&device);
+        async move { device.add(&[peer(1)]).await }
+    });
+    kernel.changes(1).await;
+    adding.abort();
+    assert!(adding.await.is_err());
+    kernel.hang_after(None);
+    let read = device.observe().await.unwrap();
+    assert_eq!(read.peers.len(), kernel.peers().len());
+    assert!(matches!(device.add(&[peer(1)]).await, Err(WriteError::Refused(_))));
+}
+
+#[tokio::test]
+async fn an_observation_during_cuts_is_of_one_instant() {
+    let kernel = Kernel::new();
+    let device = Arc::new(device(&kernel));
+    device.add(&(0..20).map(peer).collect::<Vec<_>>()).await.unwrap();
+    for round in 0..20 {
+        let cutting = tokio::spawn({
+            let device = Arc::clone(&device);
+            async move { device.set_allowed_ips(&[(key(round), BTreeSet::new())]).await }
+        });
+        device.observe().await.unwrap();
+        cutting.await.unwrap().unwrap();
+        // what is remembered is what there is: nothing is left to do
+        let changes = kernel.sent();
+        let all: Vec<_> = kernel.peers().iter().map(|(key, held)| (*key, held.clone())).collect();
+        let same: Vec<_> = all.into_iter().filter(|(_, held)| !held.is_empty()).collect();
+        device.set_allowed_ips(&same).await.unwrap();
+        assert_eq!(kernel.sent(), changes);
+    }
+}
+
+#[tokio::test]
+async fn the_key_goes_to_the_kernel_and_nowhere_else() {
+    let kernel = Kernel::new();
+    let device = device(&kernel);
+    let private_key = PrivateKey::from_bytes([77; 32]);
+    let settings = Settings { private_key, listen_port: 4_242.try_into().ok(), fwmark: 7.try_into().ok() };
+    assert!(!format!("{settings:?} {device:?}").contains("77, 77"));
+    device.set(settings).await.unwrap();
+    let sent = kernel.model().settings.clone();
+    let attributes: Vec<WireguardAttribute> = NlasIterator::new(&sent[0][20..])
+        .map(|nla| WireguardAttribute::parse(&NlaBuffer::new(nla.unwrap().into_inner())).unwrap())
+        .collect();
+    assert_eq!(
+        attributes,
+        [
+            WireguardAttribute::IfIndex(INDEX),
+            WireguardAttribute::PrivateKey([77; 32]),
+            WireguardAttribute::ListenPort(4_242),
+            WireguardAttribute::Fwmark(7),
+        ]
+    );
+}
