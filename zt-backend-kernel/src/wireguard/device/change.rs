@@ -26,11 +26,7 @@ impl Device {
                 parts((*key, Act::Create), &new.allowed_ips, (new.endpoint, new.keepalive))
             })
             .collect();
-        {
-            let mut state = self.state.lock().await;
-            self.know(&mut state).await?;
-            check_gifts(&state, &parts)?;
-        }
+        check_gifts(&*self.know().await?, &parts)?;
         self.give(&parts, &turn, &mut paces).await
     }
 
@@ -40,30 +36,28 @@ impl Device {
         wanted: &[(PublicKey, BTreeSet<Prefix>)],
     ) -> Result<(), WriteError> {
         check_keys(self.known.public_key, wanted.iter().map(|(key, _)| key))?;
-        let (gifts, turn) = {
-            let mut state = self.state.lock().await;
-            let mut wanted = wanted;
-            let emptied: Vec<(PublicKey, BTreeSet<Prefix>)>;
-            if state.peers.is_none() {
-                // whoever is to lose everything does not wait until it is known what there is
-                let (empty, rest): (Vec<_>, Vec<_>) =
-                    wanted.iter().cloned().partition(|(_, prefixes)| prefixes.is_empty());
-                self.cut(
-                    &mut state,
-                    &empty.iter().flat_map(|(key, none)| cut(*key, none)).collect::<Vec<_>>(),
-                )
-                .await?;
-                if rest.is_empty() {
-                    return Ok(());
-                }
-                emptied = rest;
-                wanted = &emptied;
-                self.know(&mut state).await?;
-            }
-            let (cuts, gifts) = plan(&state, wanted)?;
+        let mut state = self.state.lock().await;
+        let rest: Vec<_>;
+        let wanted = if state.peers.is_some() {
+            wanted
+        } else {
+            // whoever is to lose everything does not wait until it is known what there is
+            let (emptied, others): (Vec<_>, Vec<_>) =
+                wanted.iter().cloned().partition(|(_, prefixes)| prefixes.is_empty());
+            let cuts: Vec<Part> = emptied.iter().flat_map(|(key, none)| cut(*key, none)).collect();
             self.cut(&mut state, &cuts).await?;
-            (gifts, state.turn())
+            if others.is_empty() {
+                return Ok(());
+            }
+            drop(state);
+            state = self.know().await?;
+            rest = others;
+            &rest
         };
+        let (cuts, gifts) = plan(&state, wanted)?;
+        self.cut(&mut state, &cuts).await?;
+        let turn = state.turn();
+        drop(state);
         if gifts.is_empty() {
             return Ok(());
         }
@@ -94,7 +88,9 @@ impl Device {
 
     /// Sends what takes away, at once and in as few messages as can be.
     async fn cut(&self, state: &mut State, cuts: &[Part]) -> Result<(), WriteError> {
-        state.cut(cuts.iter().map(|part| part.key));
+        if !cuts.is_empty() {
+            state.cut(cuts.iter().map(|part| part.key));
+        }
         let mut rest = cuts;
         while !rest.is_empty() {
             self.send(state, message(&mut rest, usize::MAX)).await.map_err(WriteError::of)?;
@@ -108,14 +104,13 @@ impl Device {
         let mut overtaken = None;
         while !rest.is_empty() {
             let message = message(&mut rest, paces.additions.peers());
-            let mut state = self.state.lock().await;
+            let mut state = self.know().await?;
             let (late, message): (Vec<Part>, Vec<Part>) =
                 message.into_iter().partition(|part| state.is_cut_since(turn, &part.key));
             overtaken = overtaken.or_else(|| late.first().map(|part| part.key));
             if message.is_empty() {
                 continue;
             }
-            self.know(&mut state).await?;
             check_gifts(&state, &message)?;
             let count = message.len();
             let elapsed = self.send(&mut state, message).await.map_err(WriteError::of)?;
