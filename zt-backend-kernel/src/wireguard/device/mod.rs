@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use zt_core::key::PublicKey;
 use zt_linux::LinkName;
 
-use super::batch::Part;
+use super::batch::{Act, Part};
 use super::dump::Names;
 use super::fault::{Fault, Recovery};
 use super::pace::{Pace, TARGET};
@@ -56,6 +56,7 @@ struct Paces {
 struct State {
     /// What the device has; none while that is being changed, and so after a change that failed or was cancelled.
     peers: Option<Peers>,
+    /// The keys of all peers, and others that were peers.
     names: Arc<Names>,
     /// How many changes were begun.
     changes: u64,
@@ -105,7 +106,13 @@ impl Device {
         };
         let (parts, outcome) = self.writer.call(call).await?;
         if let Some(peers) = peers.as_mut().filter(|_| outcome.is_ok()) {
-            parts.iter().for_each(|part| peers.done(part));
+            let names = Arc::make_mut(&mut state.names);
+            for part in &parts {
+                peers.done(part);
+                if part.act == Act::Create {
+                    names.insert(*part.key.as_bytes(), part.key);
+                }
+            }
         }
         let resync = outcome.as_ref().is_err_and(|fault| fault.when_writing() == Recovery::Resync);
         state.peers = peers.filter(|_| !resync);
@@ -114,9 +121,10 @@ impl Device {
 }
 
 impl State {
-    /// Notes what the device has.
-    fn install(&mut self, peers: Peers) {
-        self.names = Arc::new(peers.keys().map(|key| (*key.as_bytes(), *key)).collect());
+    /// Notes what the device has; `own` is its key.
+    fn install(&mut self, own: PublicKey, peers: Peers) {
+        let keys = peers.keys().chain([&own]);
+        self.names = Arc::new(keys.map(|key| (*key.as_bytes(), *key)).collect());
         self.peers = Some(peers);
     }
 

@@ -79,7 +79,7 @@ impl Device {
             return Err(ReadError::Gone);
         }
         let peers = status.peers.iter().map(|(key, peer)| (*key, peer.allowed_ips.clone()));
-        state.install(peers.collect::<Peers>());
+        state.install(self.known.public_key, peers.collect::<Peers>());
         Ok(())
     }
 

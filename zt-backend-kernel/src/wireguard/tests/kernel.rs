@@ -42,6 +42,8 @@ pub(super) struct Model {
     pub(super) answers: VecDeque<Answer>,
     /// How many more changes are let in before the kernel hangs.
     pub(super) hangs_after: Option<usize>,
+    /// Whether lists that were made are held back.
+    pub(super) holds_lists: bool,
     /// The settings that were sent.
     pub(super) settings: Vec<Vec<u8>>,
 }
@@ -63,6 +65,7 @@ impl Kernel {
             failures: BTreeMap::new(),
             answers: VecDeque::new(),
             hangs_after: None,
+            holds_lists: false,
             settings: Vec::new(),
         };
         Self(Arc::new((Mutex::new(model), Condvar::new())))
@@ -90,6 +93,12 @@ impl Kernel {
     /// Lets it go on, or hang after so many changes.
     pub(super) fn hang_after(&self, changes: Option<usize>) {
         self.model().hangs_after = changes;
+        self.0.1.notify_all();
+    }
+
+    /// Holds back lists once they are made, or lets them go.
+    pub(super) fn hold_lists(&self, hold: bool) {
+        self.model().holds_lists = hold;
         self.0.1.notify_all();
     }
 
@@ -179,6 +188,8 @@ impl Wire for MadeUp {
     }
 
     fn receive<'a>(&mut self, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+        let model = self.kernel.model();
+        drop(self.kernel.0.1.wait_while(model, |model| model.holds_lists).unwrap());
         let datagram = self.pending.pop_front().unwrap_or(Err(Errno::AGAIN.into()))?;
         let place = buffer.get_mut(..datagram.len()).ok_or(io::Error::from(Errno::MSGSIZE))?;
         place.copy_from_slice(&datagram);

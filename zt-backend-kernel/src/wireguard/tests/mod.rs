@@ -34,7 +34,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// A key that is the same for the same number.
 pub(super) fn key(seed: u16) -> PublicKey {
     let mut bytes = [1; 32];
-    bytes[..2].copy_from_slice(&seed.to_be_bytes());
+    bytes[2..4].copy_from_slice(&seed.to_be_bytes()); // of the first byte, not all bits count
     PrivateKey::from_bytes(bytes).public_key()
 }
 
