@@ -5,6 +5,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use rustix::io::Errno;
+use zeroize::{Zeroize as _, Zeroizing};
 use zt_core::key::PrivateKey;
 
 use super::dump::{Dump, Names};
@@ -59,7 +60,8 @@ pub(super) struct Reader {
     patience: Duration,
     family: Option<u16>,
     sequence: u32,
-    buffer: Vec<u8>,
+    /// Wiped after each call: lists hold the private key and the preshared keys.
+    buffer: Zeroizing<Vec<u8>>,
 }
 
 impl Reader {
@@ -70,7 +72,7 @@ impl Reader {
 
     /// Uses sockets that are opened otherwise.
     pub(super) fn over(connect: Connect, patience: Duration) -> Self {
-        Self { connect, patience, family: None, sequence: 0, buffer: vec![0; DATAGRAM] }
+        Self { connect, patience, family: None, sequence: 0, buffer: Zeroizing::new(vec![0; DATAGRAM]) }
     }
 
     /// Reads the device of the link with this index, again if it changed meanwhile.
@@ -162,6 +164,12 @@ impl Reader {
         })
     }
 
+    /// What is left of what was received.
+    #[cfg(test)]
+    pub(super) fn buffer(&self) -> &[u8] {
+        &self.buffer
+    }
+
     fn next(&mut self) -> u32 {
         self.sequence = self.sequence.wrapping_add(1);
         self.sequence
@@ -170,7 +178,9 @@ impl Reader {
     fn attempt<T>(&mut self, mut call: impl FnMut(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
         let mut attempts: u32 = 1;
         loop {
-            let fault = match call(self) {
+            let outcome = call(self);
+            self.buffer.as_mut_slice().zeroize();
+            let fault = match outcome {
                 Ok(value) => return Ok(value),
                 Err(fault) => fault,
             };

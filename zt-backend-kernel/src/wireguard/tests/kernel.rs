@@ -109,14 +109,18 @@ impl Kernel {
         }
     }
 
-    pub(super) fn workers(&self, deadline: Duration) -> (Worker<Reader>, Worker<Writer>) {
-        let (reading, writing) = (self.clone(), self.clone());
+    pub(super) fn reader(&self, deadline: Duration) -> Reader {
+        let reading = self.clone();
         let connect = Box::new(move || {
             reading.model().requests += 1;
             let wire: Box<dyn Wire> = Box::new(MadeUp { kernel: reading.clone(), pending: VecDeque::new() });
             Ok(wire)
         });
-        let reader = Reader::over(connect, deadline);
+        Reader::over(connect, deadline)
+    }
+
+    pub(super) fn workers(&self, deadline: Duration) -> (Worker<Reader>, Worker<Writer>) {
+        let (reader, writing) = (self.reader(deadline), self.clone());
         let writer = Writer::over(Box::new(move || Ok(Box::new(writing.clone()))));
         (Worker::start("read", reader, deadline).unwrap(), Worker::start("write", writer, deadline).unwrap())
     }

@@ -6,6 +6,7 @@ use netlink_packet_core::{NlaBuffer, NlasIterator, Parseable};
 use netlink_packet_wireguard::WireguardAttribute;
 
 use super::*;
+use crate::wireguard::dump::Names;
 use crate::wireguard::error::WriteError;
 use crate::wireguard::fault::{Fault, Recovery};
 use crate::wireguard::reader::Settings;
@@ -93,4 +94,17 @@ async fn the_key_goes_to_the_kernel_and_nowhere_else() {
             WireguardAttribute::Fwmark(7),
         ]
     );
+}
+
+/// The kernel tells the private key whenever a device is read.
+#[test]
+fn no_key_stays_in_a_buffer() {
+    let kernel = Kernel::new();
+    kernel.model().peers.insert(key(1), hosts(1..2));
+    let mut reader = kernel.reader(DEADLINE);
+    assert_eq!(reader.read(INDEX, &Names::new()).unwrap().peers.len(), 1);
+    reader.identify(INDEX).unwrap();
+    assert!(reader.buffer().iter().all(|byte| *byte == 0));
+    assert!(reader.read(INDEX + 1, &Names::new()).is_err());
+    assert!(reader.buffer().iter().all(|byte| *byte == 0));
 }
