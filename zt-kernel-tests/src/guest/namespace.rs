@@ -134,6 +134,12 @@ impl Namespace {
         made.expect("a WireGuard link can be made");
     }
 
+    /// Moves a link of the namespace that these requests are made in to this one.
+    pub(crate) async fn take(&self, index: u32, requests: &rtnetlink::LinkHandle) {
+        let moved = LinkUnspec::new_with_index(index).setns_by_fd(self.0.as_raw_fd()).build();
+        requests.set(moved).execute().await.expect("a link can be moved");
+    }
+
     /// Makes a cable between this namespace and another; both links have this name, and are down.
     pub(crate) async fn connect(&self, other: &Self, name: &str) {
         const FAR: &str = "far";
