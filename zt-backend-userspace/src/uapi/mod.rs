@@ -3,7 +3,8 @@
 //! The protocol is WireGuard's [cross-platform userspace interface]: lines of `key=value`, a request and its reply
 //! ended by an empty line. [`PeerWriter`] adds, changes and removes peers, and reads back what it wrote.
 //! [`UapiGateway`] is a backend made of a peer writer alone: it takes access away, and refuses every grant, since
-//! nothing on such a host looks at destinations or ends access by itself.
+//! nothing on such a host looks at destinations or ends access by itself. [`UapiPeers`] are for hosts with the kernel's
+//! filter: `zt_linux::Gateway` joins both, and grants.
 //!
 //! The codec is our own. `wireguard-uapi`'s waits without a deadline and reads lines without a bound, fails on keys
 //! that it does not know, panics if a reply has peers but no `listen_port` (which wireguard-go leaves out until it

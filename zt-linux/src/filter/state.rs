@@ -96,12 +96,14 @@ impl State {
             None => self.read().await?.0,
         };
         let strangers = self.owners.strangers(additions);
+        let mut cuts = cuts;
         if !strangers.is_empty() {
-            // until then they have no source, and so open none anew
+            // the cuts do not wait for flows to be forgotten; until then the strangers have no source, and open none
             let gone: Vec<Cut> = strangers.iter().copied().map(Cut::Source).collect();
-            let moment = Moment { now: host::boot_clock(), anchor };
-            self.write(&mut books, (&gone.iter().collect::<Vec<_>>(), &[]), moment).await?;
+            let first: Vec<&Cut> = cuts.iter().copied().chain(&gone).collect();
+            self.write(&mut books, (&first, &[]), Moment { now: host::boot_clock(), anchor }).await?;
             flows::forget_of(&self.nftables, &strangers).await?;
+            cuts = &[];
         }
         let moment = Moment { now: host::boot_clock(), anchor };
         let refused = self.write(&mut books, (cuts, additions), moment).await?;

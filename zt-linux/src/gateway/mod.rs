@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use zt_core::backend::{Backend, BackendError};
 use zt_core::desired::Peer;
 use zt_core::key::PublicKey;
@@ -58,6 +58,8 @@ pub trait Peers: Send + Sync + 'static {
 pub struct Gateway<P> {
     peers: Arc<P>,
     filter: Filter,
+    /// Held while a plan is carried out.
+    applying: Mutex<()>,
     /// What is still being removed; additions and observations wait for it, cuts do not.
     removal: Mutex<Option<JoinHandle<Result<(), BackendError>>>>,
 }
@@ -66,7 +68,7 @@ impl<P: Peers> Gateway<P> {
     /// Puts both together. They must be of the same link.
     #[must_use]
     pub fn new(peers: P, filter: Filter) -> Self {
-        Self { peers: Arc::new(peers), filter, removal: Mutex::new(None) }
+        Self { peers: Arc::new(peers), filter, applying: Mutex::new(()), removal: Mutex::new(None) }
     }
 
     /// The peers.
@@ -143,7 +145,7 @@ impl<P: Peers> Gateway<P> {
         let (peers, before) = (Arc::clone(&self.peers), removal.take());
         *removal = Some(tokio::spawn(async move {
             let before = match before {
-                Some(before) => before.await.unwrap_or(Ok(())),
+                Some(before) => outcome(before.await),
                 None => Ok(()),
             };
             peers.remove(&keys).await.and(before)
@@ -154,7 +156,7 @@ impl<P: Peers> Gateway<P> {
     async fn removed(&self) -> Result<(), BackendError> {
         let mut removal = self.removal.lock().await;
         let Some(running) = removal.as_mut() else { return Ok(()) };
-        let done = running.await.unwrap_or(Ok(()));
+        let done = outcome(running.await);
         *removal = None;
         done
     }
@@ -172,11 +174,23 @@ impl<P: Peers> Backend for Gateway<P> {
         Ok(ObservedState { gate, elements })
     }
 
-    /// Ends count from the moment of the call: what the plan says is left at its `now` is left then.
+    /// Ends count from the moment of the call: what the plan says is left at its `now` is left then. Plans are carried out
+    /// one after the other, but the first cuts of one that has to wait take effect in the filter at once.
     ///
     /// Peers are removed in the background. That this failed is told by the next call that adds.
     async fn apply(&self, plan: &Plan) -> Result<(), BackendError> {
         let anchor = Anchor { at: plan.now, boot: boot_clock() };
+        let _applying = match self.applying.try_lock() {
+            Ok(held) => held,
+            Err(_) => {
+                // cuts do not wait; they are made again behind the other plan, which may add what they cut
+                if let Some(Phase { cuts, .. }) = plan.phases().next().filter(|first| !first.cuts.is_empty())
+                {
+                    self.filter.cut(&cuts, anchor).await.map_err(|error| problem_of(error, &[]))?;
+                }
+                self.applying.lock().await
+            }
+        };
         for phase in plan.phases() {
             self.carry_out(&phase, anchor).await?;
         }
@@ -200,6 +214,10 @@ fn problem_of(error: FilterError, additions: &[&Add]) -> BackendError {
         },
         FilterError::Netlink(_) | FilterError::Fence(_) => BackendError::Gone(text(&error)),
     }
+}
+
+fn outcome(removal: Result<Result<(), BackendError>, JoinError>) -> Result<(), BackendError> {
+    removal.unwrap_or_else(|error| Err(BackendError::Gone(format!("peers were not removed: {error}"))))
 }
 
 /// An error with what caused it.

@@ -2,4 +2,5 @@
 
 mod conformance;
 mod drift;
+mod gateway;
 mod world;
